@@ -1,0 +1,93 @@
+# Bare `make` prints this help. Everything that a target needs it builds or installs itself;
+# heavy parts (Kubernetes, Envoy) are kept under the user's cache directory.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION ?= dev
+LDFLAGS := -s -w -X main.version=$(VERSION)
+CLUSTER := go -C test/cluster run .
+TEST_FLAGS ?=
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+
+##@ See it
+
+.PHONY: demo
+demo: ## Bring up a cluster, install Sluice, run the walk-through and leave it running (FAST=1: short intervals; USE_CLUSTER=1: the cluster of your kubeconfig)
+	go run ./test/e2e/demo $(if $(FAST),--fast) $(if $(USE_CLUSTER),--use-cluster)
+
+.PHONY: cluster-up cluster-down cluster-status kubeconfig images
+cluster-up: ## Start a real Kubernetes: kind where Docker works, else its own components
+	@$(CLUSTER) up
+cluster-down: ## Stop it and leave nothing behind
+	@$(CLUSTER) down
+cluster-status: ## Say what runs
+	@$(CLUSTER) status
+kubeconfig: ## Print the path of the cluster's kubeconfig
+	@$(CLUSTER) kubeconfig
+images: ## Build our images without Docker and load them into the cluster
+	@$(CLUSTER) images
+
+##@ Build
+
+.PHONY: build
+build: ## Compile every command into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: image
+image: ## Build the three images with Docker
+	for target in sluice sluice-proxy sluice-loadtester; do \
+	  docker build --target $$target --build-arg VERSION=$(VERSION) -t ghcr.io/sluice-mesh/$$target:$(VERSION) . || exit 1; done
+
+.PHONY: generate
+generate: ## Regenerate deepcopy and CRDs from pkg/api
+	go generate ./pkg/api/...
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-modules test-walkthrough ## Everything: pure code, real API server, real Envoy, and the walk-through on a real cluster
+
+.PHONY: test-unit
+test-unit: ## All Go tests of the product, with a real kube-apiserver, etcd and Envoy
+	@assets=$$($(CLUSTER) assets) && envoy=$$($(CLUSTER) tool envoy) && set -x && \
+	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy go test $(TEST_FLAGS) -timeout 20m ./...
+
+.PHONY: test-modules
+test-modules: ## The tests of the cluster tool and the conformance of the API, in modules of their own
+	go -C test/cluster test $(TEST_FLAGS) ./...
+	go -C test/conformance test $(TEST_FLAGS) ./...
+
+.PHONY: test-walkthrough
+test-walkthrough: ## The walk-through of the README on a real cluster
+	go test $(TEST_FLAGS) -tags e2e -count 1 -v -timeout 40m ./test/e2e
+
+.PHONY: e2e
+e2e: test-walkthrough ## The slower lanes on a real cluster
+
+.PHONY: golden
+golden: ## Rewrite the golden files from what the code does now; review the diff
+	@envoy=$$($(CLUSTER) tool envoy) && SLUICE_ENVOY=$$envoy go test ./pkg/inject ./pkg/mesh ./pkg/xds ./pkg/canary ./pkg/validate -update
+
+.PHONY: lint
+lint: ## go vet and golangci-lint, pinned in golangci.mod
+	go vet ./...
+	go tool -modfile=golangci.mod golangci-lint run ./...
+
+.PHONY: verify
+verify: ## Generate in a copy and compare: what is checked in is what the generators make
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && git ls-files -z | xargs -0 cp --parents -t "$$copy" && \
+	( cd "$$copy" && go generate ./pkg/api/... ) && \
+	diff -ru pkg/api "$$copy/pkg/api" && diff -ru config/crd "$$copy/config/crd" && echo "generated files are up to date"
+
+.PHONY: check
+check: lint verify test-unit ## What to run before a commit
+
+.PHONY: clean
+clean: ## Remove bin/
+	rm -rf bin
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "; print "Usage: make <target>"} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
