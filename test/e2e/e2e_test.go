@@ -1,0 +1,91 @@
+//go:build e2e
+
+// Package e2e proves the walk-through from outside on a real cluster: kubectl, a plain client, and nothing that knows
+// the insides of Sluice.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sluice-mesh/sluice/test/e2e/walkthrough"
+)
+
+var (
+	cluster *walkthrough.Cluster
+	gateway string
+)
+
+// TestMain brings up one cluster with Sluice and the demo in it. SLUICE_KEEP=1 leaves it running.
+func TestMain(m *testing.M) {
+	code, err := setUp(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func setUp(m *testing.M) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 35*time.Minute)
+	defer cancel()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		return 1, err
+	}
+	if os.Getenv("SLUICE_KEEP") == "" {
+		defer func() {
+			if err := walkthrough.Down(context.Background(), root, os.Stderr); err != nil {
+				fmt.Fprintln(os.Stderr, "e2e:", err)
+			}
+		}()
+	}
+	before := traces()
+	if cluster, err = walkthrough.Own(ctx, root, os.Stderr); err != nil {
+		return 1, err
+	}
+	for _, step := range []func(context.Context) error{cluster.Install, cluster.Reset, func(ctx context.Context) error { return cluster.Demo(ctx, true) }} {
+		if err := step(ctx); err != nil {
+			return 1, err
+		}
+	}
+	if gateway, err = cluster.GatewayURL(ctx, walkthrough.First); err != nil {
+		return 1, err
+	}
+	code := m.Run()
+	if code != 0 {
+		cluster.Dump(context.Background(), os.Stderr)
+	}
+	if os.Getenv("SLUICE_KEEP") != "" {
+		return code, nil
+	}
+	if err := walkthrough.Down(ctx, root, os.Stderr); err != nil {
+		return 1, err
+	}
+	if left := leftovers(before, traces()); len(left) > 0 {
+		return 1, fmt.Errorf("after `make cluster-down` this is left: %v", left)
+	}
+	return code, nil
+}
+
+// testContext ends a little before the test binary's own limit would.
+func testContext(t *testing.T, limit time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func phase(names ...string) func(walkthrough.State) bool {
+	return func(s walkthrough.State) bool {
+		for _, n := range names {
+			if s.Phase == n {
+				return true
+			}
+		}
+		return false
+	}
+}
