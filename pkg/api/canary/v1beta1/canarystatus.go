@@ -1,0 +1,145 @@
+package v1beta1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// CanaryPhase is where a Canary is in its life.
+// +kubebuilder:validation:Enum="";Initializing;Initialized;Waiting;Progressing;WaitingPromotion;Promoting;Finalising;Succeeded;Failed;Terminating;Terminated
+type CanaryPhase string
+
+// Phases of a Canary in order of life. An empty phase is a Canary that nobody has looked at yet.
+const (
+	// CanaryPhaseInitializing creates the primary and its services.
+	CanaryPhaseInitializing CanaryPhase = "Initializing"
+	// CanaryPhaseInitialized is the primary taking all traffic for the first time.
+	CanaryPhaseInitialized CanaryPhase = "Initialized"
+	// CanaryPhaseWaiting is a new version that waits for confirm-rollout.
+	CanaryPhaseWaiting CanaryPhase = "Waiting"
+	// CanaryPhaseProgressing is a new version under analysis.
+	CanaryPhaseProgressing CanaryPhase = "Progressing"
+	// CanaryPhaseWaitingPromotion is an accepted version that waits for confirm-promotion.
+	CanaryPhaseWaitingPromotion CanaryPhase = "WaitingPromotion"
+	// CanaryPhasePromoting copies the accepted version to the primary.
+	CanaryPhasePromoting CanaryPhase = "Promoting"
+	// CanaryPhaseFinalising scales the canary to zero after promotion.
+	CanaryPhaseFinalising CanaryPhase = "Finalising"
+	// CanaryPhaseSucceeded is the end of a promotion.
+	CanaryPhaseSucceeded CanaryPhase = "Succeeded"
+	// CanaryPhaseFailed is the end of a rollback.
+	CanaryPhaseFailed CanaryPhase = "Failed"
+	// CanaryPhaseTerminating is a deleted Canary that gives its target back.
+	CanaryPhaseTerminating CanaryPhase = "Terminating"
+	// CanaryPhaseTerminated is a deleted Canary whose target is back.
+	CanaryPhaseTerminated CanaryPhase = "Terminated"
+)
+
+// CanaryConditionType names a condition of a Canary.
+type CanaryConditionType string
+
+// PromotedType is Flagger's only condition: True when the newest version is the primary, Unknown on the way,
+// False after a rollback. Its reason is the phase.
+const PromotedType CanaryConditionType = "Promoted"
+
+// CanaryCondition is one observation about a Canary.
+type CanaryCondition struct {
+	// Type of the condition.
+	Type CanaryConditionType `json:"type"`
+	// Status is True, False or Unknown.
+	Status metav1.ConditionStatus `json:"status"`
+	// LastUpdateTime is when the condition was last written.
+	LastUpdateTime metav1.Time `json:"lastUpdateTime,omitzero"`
+	// LastTransitionTime is when the status last changed.
+	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitzero"`
+	// Reason is one word for programs.
+	Reason string `json:"reason"`
+	// Message is one sentence for people.
+	Message string `json:"message,omitempty"`
+}
+
+// CanaryStatus is the observed state of a Canary.
+type CanaryStatus struct {
+	// Phase is where the Canary is in its life.
+	Phase CanaryPhase `json:"phase,omitempty"`
+	// FailedChecks of the rollout so far.
+	FailedChecks Number `json:"failedChecks"`
+	// CanaryWeight is the share of traffic that the canary is meant to get, in percent.
+	CanaryWeight Number `json:"canaryWeight"`
+	// Iterations done of a release without weights.
+	Iterations Number `json:"iterations"`
+	// TrackedConfigs maps configmap/<name> and secret/<name> to a hash of the content that is live on the primary.
+	TrackedConfigs map[string]string `json:"trackedConfigs,omitempty"`
+	// LastAppliedSpec is the hash of the target's pod template that was last seen.
+	LastAppliedSpec string `json:"lastAppliedSpec,omitempty"`
+	// LastPromotedSpec is the hash of the pod template that was last promoted.
+	LastPromotedSpec string `json:"lastPromotedSpec,omitempty"`
+	// LastTransitionTime is when the status last changed.
+	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitzero"`
+	// SessionAffinityCookie is kept from Flagger and not used.
+	SessionAffinityCookie string `json:"sessionAffinityCookie,omitempty"`
+	// PrimarySessionAffinityCookie is kept from Flagger and not used.
+	PrimarySessionAffinityCookie string `json:"primarySessionAffinityCookie,omitempty"`
+	// PreviousSessionAffinityCookie is kept from Flagger and not used.
+	PreviousSessionAffinityCookie string `json:"previousSessionAffinityCookie,omitempty"`
+	// Conditions of the Canary: Promoted, and ours.
+	Conditions []CanaryCondition `json:"conditions,omitempty"`
+	// ObservedGeneration is the generation of the Canary that this status is about. It is an addition of Sluice.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Rollout is what the engine needs to go on after a restart. It is an addition of Sluice.
+	Rollout *RolloutStatus `json:"rollout,omitempty"`
+}
+
+// RolloutStatus is the progress of the current rollout, or of the last one. It is complete: a new leader goes on
+// from it and from nothing else.
+type RolloutStatus struct {
+	// Revision is the hash of the pod template under analysis.
+	Revision string `json:"revision,omitempty"`
+	// ControllerRevision is the name of the ControllerRevision that keeps that pod template.
+	ControllerRevision string `json:"controllerRevision,omitempty"`
+	// Step is the index of the current step: how many times the rollout advanced so far.
+	Step int32 `json:"step,omitempty"`
+	// StepReachedTime is when the step's weight was in force at the callers; absent while it is not.
+	StepReachedTime metav1.Time `json:"stepReachedTime,omitzero"`
+	// StartedTime is when the rollout began.
+	StartedTime metav1.Time `json:"startedTime,omitzero"`
+	// MinPrimaryReplicas is the number of replicas below which the primary does not go while the rollout lasts:
+	// as many as it had at the start.
+	MinPrimaryReplicas int32 `json:"minPrimaryReplicas,omitempty"`
+	// LastCheckTime is when the interval judge last looked.
+	LastCheckTime metav1.Time `json:"lastCheckTime,omitzero"`
+	// Why says in one sentence what the rollout waits for.
+	Why string `json:"why,omitempty"`
+	// Metrics are the results of the last check.
+	Metrics []MetricResult `json:"metrics,omitempty"`
+	// HooksPassed are the names of the pre-rollout webhooks that passed already and are not called again.
+	HooksPassed []string `json:"hooksPassed,omitempty"`
+}
+
+// Verdict is what a judge says about a metric.
+type Verdict string
+
+// Verdicts.
+const (
+	// VerdictPass means that the value is in its range.
+	VerdictPass Verdict = "Pass"
+	// VerdictFail means that it is not.
+	VerdictFail Verdict = "Fail"
+	// VerdictInconclusive means that there is too little data to say.
+	VerdictInconclusive Verdict = "Inconclusive"
+)
+
+// MetricResult is a metric at the last check. Numbers are text, as precise as they are worth reading.
+type MetricResult struct {
+	// Name of the metric.
+	Name string `json:"name"`
+	// Value in the metric's own unit; empty without data.
+	Value string `json:"value,omitempty"`
+	// Min is the smallest value that passes; empty if there is none.
+	Min string `json:"min,omitempty"`
+	// Max is the largest value that passes; empty if there is none.
+	Max string `json:"max,omitempty"`
+	// Verdict is Pass, Fail or Inconclusive.
+	Verdict Verdict `json:"verdict"`
+	// Samples is how many requests the value is made of; 0 where the provider does not tell.
+	Samples int64 `json:"samples,omitempty"`
+	// Message explains a verdict that is not Pass.
+	Message string `json:"message,omitempty"`
+}
