@@ -1,0 +1,68 @@
+package canary
+
+// Fact is something that must be true in the cluster. The set is closed: the shell has one case per type.
+// A fact says what, never how: making a true fact true again changes nothing.
+type Fact interface{ fact() }
+
+// KeepRevision wants the target's pod template of this moment kept in an immutable ControllerRevision that the Canary owns.
+// Promotion copies from it, so what is promoted is what was judged. Nothing to do when the object exists.
+type KeepRevision struct {
+	// Name of the ControllerRevision.
+	Name string
+	// Revision is the hash of the pod template; if the target has moved on and Name does not exist, the fact fails.
+	Revision string
+}
+
+// MeshObjects wants the VirtualNodes, VirtualRouters and VirtualServices that the builders of the same names give.
+// The weights inside an existing apex router are not part of it: the fact Weights owns them.
+type MeshObjects struct{}
+
+// VersionServices wants the Services <apex>-canary and <apex>-primary.
+type VersionServices struct{}
+
+// PrimaryWorkload wants the primary to exist and to run the pod template kept under FromRevision.
+type PrimaryWorkload struct {
+	// FromRevision is the revision to run, Name the ControllerRevision that keeps it.
+	FromRevision, Name string
+	// MinReplicas is the number of replicas below which the primary must not be set, 0 when there is no floor.
+	MinReplicas int32
+}
+
+// PrimaryScaler wants the copy of the autoscaler for the primary, with a floor while a rollout runs.
+type PrimaryScaler struct {
+	// MinReplicas is the floor; nil leaves the source's own minimum.
+	MinReplicas *int32
+}
+
+// ApexService wants the apex Service to select the primary.
+type ApexService struct{}
+
+// Weights is a pair of percentages that sum to 100. As a fact it wants the apex router to hold them.
+type Weights struct {
+	// Primary and Canary are percentages.
+	Primary, Canary int
+}
+
+// TargetScale wants the target at Replicas. Zero is enforced; another number is written only while the target has
+// zero, because a running canary belongs to its autoscaler.
+type TargetScale struct {
+	// Replicas is the wanted spec.replicas.
+	Replicas int32
+}
+
+// TrackedConfigs wants the copies of the target's ConfigMaps and Secrets for the primary, taken from sources that
+// still have these hashes.
+type TrackedConfigs struct {
+	// Hashes by "configmap/<name>" or "secret/<name>".
+	Hashes map[string]string
+}
+
+func (KeepRevision) fact()    {}
+func (MeshObjects) fact()     {}
+func (VersionServices) fact() {}
+func (PrimaryWorkload) fact() {}
+func (PrimaryScaler) fact()   {}
+func (ApexService) fact()     {}
+func (Weights) fact()         {}
+func (TargetScale) fact()     {}
+func (TrackedConfigs) fact()  {}

@@ -1,0 +1,16 @@
+// Package gate takes the counters that Envoys report and gives a verdict on a release.
+//
+//	Sample ---> History ---> Window ---> SuccessRate, Quantile ---> Range.Judge ---> Verdict
+//	one Envoy,  all pods,    what was    percent, milliseconds      the bounds       Pass, Fail,
+//	one moment  some time    counted                                                 Inconclusive
+//
+// Counters only grow, per Envoy process; restarts begin again at zero, pods come and go. History turns that into
+// what was counted between two moments:
+//
+//	pod A   100 ... 160 | 0 ... 15            a restart: 60 + 15, not 15 - 100
+//	pod B               0 ... 20              a new pod
+//	pod C   40 ... 55 (gone)                  keeps what it counted: 15
+//	        from                    to        110 requests in the window
+//
+// Everything here is pure: the caller brings the samples and the clock.
+package gate
