@@ -2,15 +2,37 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/sluice-mesh/sluice/test/cluster/build"
+	"github.com/sluice-mesh/sluice/test/cluster/hosts"
+	"github.com/sluice-mesh/sluice/test/cluster/lb"
+	"github.com/sluice-mesh/sluice/test/cluster/node"
 )
 
 func verbs() []verb {
 	return []verb{
+		{
+			name: "up", summary: "start the cluster, unless it runs already",
+			details: `Uses kind where Docker works. Otherwise, on Linux as root, it starts the real
+components; the first time it builds them, which takes a quarter of an hour on
+two cores. Returns when pods can run, names resolve and metrics are served.`,
+			run: up,
+		},
+		{name: "down", summary: "take the cluster down and leave nothing of it", run: down},
+		{name: "status", summary: "say what runs", run: status},
+		{
+			name: "kubeconfig", summary: "print the path of the kubeconfig, nothing else",
+			details: "  export KUBECONFIG=$(cluster kubeconfig)", run: kubeconfig,
+		},
+		{
+			name: "load", args: "ARCHIVE...", summary: "load image archives (OCI or docker save) into the cluster",
+			run: load,
+		},
 		{
 			name: "assets", summary: "print the folder with kube-apiserver, etcd and kubectl",
 			details: "Builds them if need be. For tests against a bare API server:\n\n  KUBEBUILDER_ASSETS=$(cluster assets) go test ./...",
@@ -21,7 +43,77 @@ func verbs() []verb {
 			details: "Builds it if need be.",
 			run:     tool,
 		},
+		{name: "prune", summary: "remove everything that was built (the next up takes long again)", run: prune},
+		{name: "lb", hidden: true, summary: "serve Services of type LoadBalancer; started by up", run: balance},
 	}
+}
+
+func up(ctx context.Context, args []string) error {
+	if err := want(args, 0, "up takes no arguments"); err != nil {
+		return err
+	}
+	cache, err := newCache()
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	return node.Up(ctx, node.Options{Cache: cache, Log: os.Stderr, Self: self, Domain: lb.Domain})
+}
+
+func down(ctx context.Context, args []string) error {
+	if err := want(args, 0, "down takes no arguments"); err != nil {
+		return err
+	}
+	return node.Down(ctx, os.Stderr)
+}
+
+func status(ctx context.Context, args []string) error {
+	if err := want(args, 0, "status takes no arguments"); err != nil {
+		return err
+	}
+	state, err := node.Inspect(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Print(state)
+	if !state.Healthy() {
+		return errors.New("the cluster is not running")
+	}
+	return nil
+}
+
+func kubeconfig(_ context.Context, args []string) error {
+	if err := want(args, 0, "kubeconfig takes no arguments"); err != nil {
+		return err
+	}
+	if _, err := os.Stat(node.Kubeconfig()); err != nil {
+		return errors.New("no cluster is running: start one with `make cluster-up`")
+	}
+	fmt.Println(node.Kubeconfig())
+	return nil
+}
+
+func load(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return want(args, 1, "name at least one archive")
+	}
+	cache, err := newCache()
+	if err != nil {
+		return err
+	}
+	loader, err := node.NewLoader(ctx, cache)
+	if err != nil {
+		return err
+	}
+	for _, archive := range args {
+		if err := loader.Load(ctx, archive); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func assets(ctx context.Context, args []string) error {
@@ -54,6 +146,34 @@ func tool(ctx context.Context, args []string) error {
 	}
 	fmt.Println(path)
 	return nil
+}
+
+func prune(_ context.Context, args []string) error {
+	if err := want(args, 0, "prune takes no arguments"); err != nil {
+		return err
+	}
+	cache, err := newCache()
+	if err != nil {
+		return err
+	}
+	return cache.Prune()
+}
+
+func balance(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("lb", flag.ContinueOnError)
+	o := lb.Options{Log: os.Stderr}
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "the cluster to serve")
+	flags.StringVar(&o.HostsFile, "hosts", hosts.File, "the file that gets the names; empty for none")
+	flags.StringVar(&o.Announce, "announce", "", "command that makes an address (%s) known to the network")
+	addresses := flags.String("addresses", "", "FIRST-LAST of the addresses to give out")
+	if err := flags.Parse(args); err != nil {
+		return errUsage
+	}
+	var err error
+	if o.Addresses, err = lb.ParseRange(*addresses); err != nil {
+		return err
+	}
+	return lb.Run(ctx, o)
 }
 
 func want(args []string, n int, sentence string) error {

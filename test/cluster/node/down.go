@@ -1,0 +1,156 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sluice-mesh/sluice/test/cluster/hosts"
+)
+
+// Down ends exactly what Up began and leaves nothing of it. It may be called at
+// any time, also after a crash or half an Up, and does nothing when there is
+// nothing.
+func Down(ctx context.Context, log io.Writer) error {
+	if _, err := os.Stat(Dir); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(log, "no cluster is running")
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("taking the cluster down needs root: run it with sudo")
+	}
+	begin := time.Now()
+	if err := endProcesses(); err != nil {
+		return err
+	}
+	// From here on nothing can be added any more; go on after a failure, so
+	// that one stubborn mount does not keep the rest.
+	failed := errors.Join(
+		removeShimSockets(),
+		unmountAll(Dir),
+		removeNetwork(ctx),
+		removeCgroup(),
+		removeLogLinks(),
+		hosts.Set(hosts.File, nil), // the balancer did, unless it was killed
+	)
+	if failed != nil {
+		return fmt.Errorf("take the cluster down: %w", failed)
+	}
+	if err := os.RemoveAll(Dir); err != nil {
+		return fmt.Errorf("remove the cluster's files: %w", err)
+	}
+	fmt.Fprintf(log, "the cluster is down, nothing is left (%s)\n", time.Since(begin).Round(100*time.Millisecond))
+	return nil
+}
+
+// endProcesses stops the daemons that would start things anew, then everything.
+// The pods go before containerd and its shims, so that the shims can still
+// release what the containers held.
+func endProcesses() error {
+	daemons, err := records(path("pids"))
+	if err != nil {
+		return err
+	}
+	byName := map[string]record{}
+	for _, d := range daemons {
+		byName[d.Name] = d
+	}
+	for _, name := range []string{"balancer", "kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
+		if d, ok := byName[name]; ok {
+			_ = syscall.Kill(pidIfAlive(d), syscall.SIGTERM)
+		}
+	}
+	for _, name := range []string{"kubelet", "balancer", "kube-proxy"} {
+		if d, ok := byName[name]; ok {
+			d.stop(2 * time.Second)
+		}
+	}
+	tracking, err := trackingDir()
+	if err != nil {
+		return err
+	}
+	if err := killAll(filepath.Join(tracking, "kubepods"), 20*time.Second); err != nil {
+		return err
+	}
+	for _, name := range []string{"containerd", "kube-apiserver", "etcd"} {
+		if d, ok := byName[name]; ok {
+			d.stop(time.Second)
+		}
+	}
+	return killAll(tracking, 20*time.Second)
+}
+
+// pidIfAlive is the process's number, or one that no signal reaches anybody by.
+func pidIfAlive(r record) int {
+	if r.alive() {
+		return r.PID
+	}
+	return noProcess
+}
+
+// noProcess is above the kernel's highest number. Zero and -1 would not do:
+// they mean whole groups of processes.
+const noProcess = 1 << 30
+
+// removeShimSockets deletes the sockets of this cluster's shims. They lie in a
+// folder that every containerd of the machine uses, so each is looked up in what
+// containerd kept about its container.
+func removeShimSockets() error {
+	found, err := filepath.Glob(path("run", "containerd", "io.containerd.runtime.v2.task", "*", "*", "bootstrap.json"))
+	if err != nil {
+		return err
+	}
+	for _, file := range found {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		var shim struct {
+			Address string `json:"address"`
+		}
+		if json.Unmarshal(content, &shim) != nil {
+			continue
+		}
+		if socket, ok := strings.CutPrefix(shim.Address, "unix://"); ok {
+			if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove a shim's socket: %w", err)
+			}
+		}
+	}
+	// Only if nobody else's containerd uses them: a folder with files stays.
+	for _, dir := range []string{"/run/containerd/s", "/run/containerd/fifo", "/run/containerd"} {
+		_ = os.Remove(dir)
+	}
+	return nil
+}
+
+// removeLogLinks clears the links to our pods' logs out of the one folder whose
+// place the kubelet does not let us choose.
+func removeLogLinks() error {
+	const dir = "/var/log/containers"
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for links to logs: %w", err)
+	}
+	for _, e := range entries {
+		link := filepath.Join(dir, e.Name())
+		if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, Dir+"/") {
+			if err := os.Remove(link); err != nil {
+				return fmt.Errorf("remove a link to a log: %w", err)
+			}
+		}
+	}
+	_ = os.Remove(dir) // unless others use it
+	return nil
+}
