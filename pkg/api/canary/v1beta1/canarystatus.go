@@ -105,6 +105,9 @@ type RolloutStatus struct {
 	MinPrimaryReplicas int32 `json:"minPrimaryReplicas,omitempty"`
 	// LastCheckTime is when the interval judge last looked.
 	LastCheckTime metav1.Time `json:"lastCheckTime,omitzero"`
+	// NotReadySince is since when the workload that the rollout waits for is not ready: the canary, while promoting
+	// the primary; absent while it is.
+	NotReadySince metav1.Time `json:"notReadySince,omitzero"`
 	// Why says in one sentence what the rollout waits for.
 	Why string `json:"why,omitempty"`
 	// Metrics are the results of the last check.

@@ -1449,6 +1449,7 @@ func (in *RolloutStatus) DeepCopyInto(out *RolloutStatus) {
 	in.StepReachedTime.DeepCopyInto(&out.StepReachedTime)
 	in.StartedTime.DeepCopyInto(&out.StartedTime)
 	in.LastCheckTime.DeepCopyInto(&out.LastCheckTime)
+	in.NotReadySince.DeepCopyInto(&out.NotReadySince)
 	if in.Metrics != nil {
 		in, out := &in.Metrics, &out.Metrics
 		*out = make([]MetricResult, len(*in))
