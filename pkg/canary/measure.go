@@ -1,0 +1,36 @@
+package canary
+
+import (
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/gate"
+)
+
+// latencyQuantile is the quantile that request-duration judges.
+const latencyQuantile = 0.99
+
+// Measure reads a built-in metric from what the pods counted in its span. It is false for a metric that is not built
+// in. unreachable names the pods that could not be polled.
+func Measure(metric string, w gate.Window, unreachable []string) (Measurement, bool) {
+	m := Measurement{Unreachable: unreachable}
+	var ok bool
+	switch metric {
+	case canaryv1beta1.MetricRequestSuccessRate:
+		m.Value, ok = w.SuccessRate()
+	case canaryv1beta1.MetricRequestDuration:
+		m.Value, ok = w.Quantile(latencyQuantile)
+	default:
+		return Measurement{}, false
+	}
+	m.NoData = !ok
+	return m, true
+}
+
+// Watches tells whether the Envoys of the target's pods are to be read now: while a version is under analysis. At
+// every other time nobody polls anything.
+func Watches(c *canaryv1beta1.Canary) bool {
+	switch c.Status.Phase {
+	case canaryv1beta1.CanaryPhaseProgressing, canaryv1beta1.CanaryPhaseWaitingPromotion:
+		return !c.Spec.Suspend && c.DeletionTimestamp == nil
+	}
+	return false
+}
