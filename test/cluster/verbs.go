@@ -30,6 +30,10 @@ two cores. Returns when pods can run, names resolve and metrics are served.`,
 			details: "  export KUBECONFIG=$(cluster kubeconfig)", run: kubeconfig,
 		},
 		{
+			name: "images", args: "[NAME...]", summary: "build our images and podinfo, and load them into the cluster",
+			details: imagesDetails, run: images,
+		},
+		{
 			name: "load", args: "ARCHIVE...", summary: "load image archives (OCI or docker save) into the cluster",
 			run: load,
 		},
