@@ -93,10 +93,10 @@ type AutoscalerReference struct {
 type ScalerReplicas struct {
 	// MinReplicas of the primary's autoscaler; that of the source if absent.
 	// +kubebuilder:validation:Minimum=1
-	MinReplicas *int32 `json:"minReplicas,omitempty"`
+	MinReplicas *int64 `json:"minReplicas,omitempty"`
 	// MaxReplicas of the primary's autoscaler; that of the source if absent.
 	// +kubebuilder:validation:Minimum=1
-	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
+	MaxReplicas *int64 `json:"maxReplicas,omitempty"`
 }
 
 // CanarySpec is the wanted way to release a workload.

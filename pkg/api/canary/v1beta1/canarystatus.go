@@ -59,11 +59,14 @@ type CanaryCondition struct {
 type CanaryStatus struct {
 	// Phase is where the Canary is in its life.
 	Phase CanaryPhase `json:"phase,omitempty"`
-	// FailedChecks of the rollout so far.
+	// FailedChecks of the rollout so far. Written even when it is 0, as Flagger does.
+	// +optional
 	FailedChecks Number `json:"failedChecks"`
 	// CanaryWeight is the share of traffic that the canary is meant to get, in percent.
+	// +optional
 	CanaryWeight Number `json:"canaryWeight"`
 	// Iterations done of a release without weights.
+	// +optional
 	Iterations Number `json:"iterations"`
 	// TrackedConfigs maps configmap/<name> and secret/<name> to a hash of the content that is live on the primary.
 	TrackedConfigs map[string]string `json:"trackedConfigs,omitempty"`

@@ -1492,12 +1492,12 @@ func (in *ScalerReplicas) DeepCopyInto(out *ScalerReplicas) {
 	*out = *in
 	if in.MinReplicas != nil {
 		in, out := &in.MinReplicas, &out.MinReplicas
-		*out = new(int32)
+		*out = new(int64)
 		**out = **in
 	}
 	if in.MaxReplicas != nil {
 		in, out := &in.MaxReplicas, &out.MaxReplicas
-		*out = new(int32)
+		*out = new(int64)
 		**out = **in
 	}
 }
