@@ -4,7 +4,7 @@ import "strings"
 
 // Exception is a difference that is meant.
 type Exception struct {
-	// Kind, or * for every kind.
+	// Kind of the object.
 	Kind string
 	// Path of the field. A path that ends in "…" stands for every field that starts like it; one that starts with
 	// "…" for every field that ends like it.
@@ -50,7 +50,7 @@ var Exceptions = []Exception{
 
 // Covers says that the exception is about the difference. What makes something worse has no excuse.
 func (e Exception) Covers(d Difference) bool {
-	if d.Worse || e.What != d.What || e.Kind != "*" && e.Kind != d.Kind {
+	if d.Worse || e.What != d.What || e.Kind != d.Kind {
 		return false
 	}
 	if prefix, ok := strings.CutSuffix(e.Path, "…"); ok {
