@@ -1,0 +1,142 @@
+package inject
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+)
+
+// configureGateway turns the container named envoy that the user brings into the gateway, in place: its ports,
+// resources, security context and everything else that is the user's stay.
+func configureGateway(p *patch) error {
+	i, ok := find(p.pod.Spec.Containers, containerEnvoy)
+	if !ok {
+		return nil // Decide says so: ReasonNoGatewayContainer
+	}
+	g := &gateway{patch: p, container: p.pod.Spec.Containers[i], path: p.containers.path + "/" + strconv.Itoa(i)}
+	p.ownsEnvoy = true
+	command := pathEnvoy
+	if annotationOn(p.pod, appmeshv1beta2.AnnotationVirtualGatewaySkipImageOverride) {
+		command = containerEnvoy // the user's image may have it elsewhere in its PATH
+	} else if g.container.Image != p.cfg.ProxyImage {
+		p.add(g.path+"/image", p.cfg.ProxyImage)
+	}
+	for _, part := range []func() error{
+		func() error { return g.setStrings("command", g.container.Command, []string{command}) },
+		func() error { return g.setStrings("args", g.container.Args, envoyArgs(p)) },
+		g.setEnv,
+		g.addMounts,
+		g.setProbe,
+		g.setLifecycle,
+	} {
+		if err := part(); err != nil {
+			return fmt.Errorf("configure container %s: %w", containerEnvoy, err)
+		}
+	}
+	return nil
+}
+
+// gateway is the user's container in the making.
+type gateway struct {
+	*patch
+	container container
+	path      string
+}
+
+func (g *gateway) setStrings(name string, raw json.RawMessage, want []string) error {
+	var have []string
+	if err := decode(name, raw, &have); err != nil {
+		return err
+	}
+	if !slices.Equal(have, want) {
+		g.add(g.path+"/"+name, want)
+	}
+	return nil
+}
+
+// setEnv replaces the managed variables where they are and appends those that are missing; the others stay.
+func (g *gateway) setEnv() error {
+	var have []corev1.EnvVar
+	if err := decode("env", g.container.Env, &have); err != nil {
+		return err
+	}
+	env := &list{path: g.path + "/env", exists: present(g.container.Env)}
+	for _, want := range managedEnv(g.patch) {
+		at := slices.IndexFunc(have, func(e corev1.EnvVar) bool { return e.Name == want.Name })
+		switch {
+		case at < 0:
+			g.insert(env, end, want)
+		case !reflect.DeepEqual(have[at], want):
+			g.ops = append(g.ops, Op{Op: "replace", Path: env.path + "/" + strconv.Itoa(at), Value: want})
+		}
+	}
+	managed := managedEnv(g.patch)
+	for _, e := range have {
+		if agentEnv(e.Name) && !slices.ContainsFunc(managed, func(m corev1.EnvVar) bool { return m.Name == e.Name }) {
+			g.warn("environment variable %s configured App Mesh's own Envoy image and has no effect on upstream Envoy", e.Name)
+		}
+	}
+	return nil
+}
+
+func (g *gateway) addMounts() error {
+	var have []corev1.VolumeMount
+	if err := decode("volumeMounts", g.container.VolumeMounts, &have); err != nil {
+		return err
+	}
+	mounts := &list{path: g.path + "/volumeMounts", exists: present(g.container.VolumeMounts)}
+	for _, want := range proxyMounts() {
+		if !slices.ContainsFunc(have, func(m corev1.VolumeMount) bool { return m.Name == want.Name }) {
+			g.insert(mounts, end, want)
+		}
+	}
+	return nil
+}
+
+// setProbe leaves a probe of the user's alone, as App Mesh did.
+func (g *gateway) setProbe() error {
+	if present(g.container.ReadinessProbe) {
+		return nil
+	}
+	g.add(g.path+"/readinessProbe", corev1.Probe{ProbeHandler: ready(), PeriodSeconds: 2, TimeoutSeconds: 1, FailureThreshold: 3})
+	return nil
+}
+
+// setLifecycle drains the gateway before it stops, unless the user has a hook of their own for that.
+func (g *gateway) setLifecycle() error {
+	want := lifecycle(g.patch)
+	if want == nil {
+		return nil
+	}
+	if !present(g.container.Lifecycle) {
+		g.add(g.path+"/lifecycle", want)
+		return nil
+	}
+	var have corev1.Lifecycle
+	if err := decode("lifecycle", g.container.Lifecycle, &have); err != nil {
+		return err
+	}
+	switch {
+	case have.PreStop == nil:
+		g.add(g.path+"/lifecycle/preStop", want.PreStop)
+	case !reflect.DeepEqual(have.PreStop, want.PreStop):
+		g.warn("container %s has a preStop hook of its own, so the gateway is not drained by ours; call %s drain in it", containerEnvoy, pathProxyctl)
+	}
+	return nil
+}
+
+func decode(name string, raw json.RawMessage, into any) error {
+	if !present(raw) {
+		return nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("decode %s: %w", name, err)
+	}
+	return nil
+}

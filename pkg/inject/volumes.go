@@ -1,0 +1,50 @@
+package inject
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+)
+
+// tokenSeconds is how long the token that Envoy shows to mesh is valid; the kubelet renews it in time.
+const tokenSeconds = 3600
+
+// addVolumes gives the proxy what rotates, its token and mesh's CA, and a place for its admin socket.
+//
+// The pod's fsGroup is left alone. The kubelet restricts a projected token to one owner only if every container of the
+// pod runs as the same user or the pod has an fsGroup, and then Envoy is that user or in that group; in every other
+// pod the token is readable by whoever mounts it, and only Envoy does. Setting an fsGroup, as App Mesh did for
+// the tokens of AWS, would change the group of the user's own volumes for nothing.
+func addVolumes(p *patch) error {
+	if !p.ownsEnvoy {
+		return nil
+	}
+	mode, expiration := int32(0o644), int64(tokenSeconds)
+	p.addVolume(corev1.Volume{Name: sluice.ProxyVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		DefaultMode: &mode,
+		Sources: []corev1.VolumeProjection{
+			{ConfigMap: &corev1.ConfigMapProjection{
+				LocalObjectReference: corev1.LocalObjectReference{Name: sluice.ProxyConfigMap},
+				Items:                items(sluice.CAFile, sluice.CASecretFile, sluice.TokenSecretFile),
+			}},
+			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+				Audience: sluice.TokenAudience, ExpirationSeconds: &expiration, Path: sluice.TokenFile,
+			}},
+		},
+	}}})
+	// In memory, because the cluster autoscaler takes a pod with an emptyDir on disk for one that must not be moved.
+	limit := resource.MustParse("1Mi")
+	p.addVolume(corev1.Volume{Name: sluice.AdminVolume, VolumeSource: corev1.VolumeSource{
+		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: &limit},
+	}})
+	return nil
+}
+
+func items(names ...string) []corev1.KeyToPath {
+	var list []corev1.KeyToPath
+	for _, n := range names {
+		list = append(list, corev1.KeyToPath{Key: n, Path: n})
+	}
+	return list
+}
