@@ -100,6 +100,8 @@ type Autoscaler struct {
 type Measurement struct {
 	// Value is in percent for request-success-rate, in milliseconds for request-duration, else as the query gave it.
 	Value float64
+	// Samples is how many requests Value is made of, 0 where the provider does not tell.
+	Samples int64
 	// NoData says that nothing was counted: no request in the span.
 	NoData bool
 	// Err says why the metric could not be asked for; empty when it could.

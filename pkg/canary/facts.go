@@ -1,0 +1,139 @@
+package canary
+
+import (
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// facts lists what must be true in this state, in the order in which it must become true:
+//
+//	a pod template is kept            before anything runs it
+//	virtual nodes                     before pods, for a pod without one is refused
+//	the primary's template, its floor before traffic may come back to it
+//	the apex on the primary           before the target loses a pod
+//	the canary's replicas             before its weight
+//	weight 0                          before zero replicas
+//
+// In Failed the weights come first of all: whatever else is broken, the traffic goes back.
+func (p *pass) facts() []Fact {
+	switch p.st.Phase {
+	case canaryv1beta1.CanaryPhaseInitializing:
+		return p.initialFacts()
+	case canaryv1beta1.CanaryPhaseFailed:
+		return join(p.weights(), p.targetAtZero(), p.standing())
+	case canaryv1beta1.CanaryPhaseProgressing, canaryv1beta1.CanaryPhaseWaitingPromotion, canaryv1beta1.CanaryPhasePromoting:
+		return join(p.standing(), p.targetRunning(), p.weights())
+	case canaryv1beta1.CanaryPhaseFinalising:
+		return join(p.standing(), p.weights())
+	case "":
+		return nil
+	}
+	return join(p.standing(), p.weights(), p.targetAtZero())
+}
+
+func join(parts ...any) []Fact {
+	var out []Fact
+	for _, part := range parts {
+		switch part := part.(type) {
+		case []Fact:
+			out = append(out, part...)
+		case Fact:
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// initialFacts grow as the initialisation gets on: each waits for what it needs.
+func (p *pass) initialFacts() []Fact {
+	if p.obs.Target == nil {
+		return nil
+	}
+	out := []Fact{p.keep(), MeshObjects{}, VersionServices{}}
+	if p.obs.MeshReady {
+		out = append(out, p.primaryRuns(p.st.Rollout.Revision))
+		out = append(out, p.scaler()...)
+	}
+	if p.primaryTookOver() && p.obs.Primary.serves() {
+		out = append(out, ApexService{})
+	}
+	return append(out, p.weights())
+}
+
+// standing is what is true from the end of the initialisation to the end of the Canary.
+func (p *pass) standing() []Fact {
+	var out []Fact
+	if t := p.obs.Target; t != nil && p.revision() == p.st.Rollout.Revision && isOurs(t.Revision) {
+		out = append(out, p.keep())
+	}
+	out = append(out, MeshObjects{}, VersionServices{})
+	switch rev := p.st.LastPromotedSpec; {
+	case p.promoting():
+		out = append(out, p.primaryRuns(p.st.Rollout.Revision))
+	case isOurs(rev) && !p.inherited():
+		out = append(out, p.primaryRuns(rev))
+	}
+	out = append(out, p.scaler()...)
+	return append(out, ApexService{})
+}
+
+// promoting tells whether the primary is to run the revision of the rollout rather than the one promoted before.
+func (p *pass) promoting() bool {
+	return p.st.Phase == canaryv1beta1.CanaryPhasePromoting || p.st.Phase == canaryv1beta1.CanaryPhaseFinalising
+}
+
+// inherited tells whether the primary was made by Flagger: its template is not written anew before the next promotion.
+func (p *pass) inherited() bool { return p.obs.Primary != nil && p.obs.Primary.Revision == "" }
+
+func (p *pass) keep() Fact {
+	return KeepRevision{Name: revisionName(p.Name, p.revision()), Revision: p.obs.Target.Revision}
+}
+
+func (p *pass) primaryRuns(rev string) Fact {
+	return PrimaryWorkload{FromRevision: rev, Name: revisionName(p.Name, rev), MinReplicas: p.floor()}
+}
+
+// floor is the number of replicas below which the primary must not go: while a rollout lasts, a rollback may send it
+// everything at any moment.
+func (p *pass) floor() int32 {
+	switch p.st.Phase {
+	case canaryv1beta1.CanaryPhaseProgressing, canaryv1beta1.CanaryPhaseWaitingPromotion,
+		canaryv1beta1.CanaryPhasePromoting, canaryv1beta1.CanaryPhaseFinalising:
+		return p.st.Rollout.MinPrimaryReplicas
+	}
+	return 0
+}
+
+func (p *pass) scaler() []Fact {
+	if p.Spec.AutoscalerRef == nil {
+		return nil
+	}
+	if floor := p.floor(); floor > 0 {
+		return []Fact{PrimaryScaler{MinReplicas: &floor}}
+	}
+	return []Fact{PrimaryScaler{}}
+}
+
+// targetRunning wants the canary's pods. How many is Flagger's rule: as many as it has, else as the primary, or, when an
+// autoscaler will raise them, its minimum.
+func (p *pass) targetRunning() []Fact {
+	t := p.obs.Target
+	switch {
+	case t == nil:
+		return nil
+	case t.Replicas > 0:
+		return []Fact{TargetScale{Replicas: t.Replicas}}
+	case p.Spec.AutoscalerRef == nil && p.obs.Primary != nil:
+		return []Fact{TargetScale{Replicas: max(1, p.obs.Primary.Replicas)}}
+	case p.obs.Autoscaler != nil && p.obs.Autoscaler.MinReplicas != nil:
+		return []Fact{TargetScale{Replicas: max(1, *p.obs.Autoscaler.MinReplicas)}}
+	}
+	return []Fact{TargetScale{Replicas: 1}}
+}
+
+// targetAtZero wants no pods of the target, as soon as nobody sends anything to them.
+func (p *pass) targetAtZero() []Fact {
+	if p.obs.Target == nil || !p.trafficLeft() || !p.obs.Primary.serves() {
+		return nil
+	}
+	return []Fact{TargetScale{Replicas: 0}}
+}

@@ -1,0 +1,164 @@
+package canary
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// idle waits for a new revision: the primary serves, the target is at zero.
+func (p *pass) idle() {
+	if p.obs.Target == nil {
+		p.targetMissing()
+		return
+	}
+	if !p.isNew() {
+		if p.revision() == p.st.LastPromotedSpec {
+			// Back to what users have. The failed revision is forgotten, so that it can be tried again.
+			p.st.LastAppliedSpec = p.st.LastPromotedSpec
+		}
+		p.wait(p.idleWhy())
+		p.askPostRollout()
+		return
+	}
+	if why := p.cannotStart(); why != "" {
+		p.hold(ReasonBlocked, "Rollout of %s not started: %s", p.target(), why)
+		return
+	}
+	if len(p.hooks(canaryv1beta1.ConfirmRolloutHook)) > 0 {
+		p.enter(canaryv1beta1.CanaryPhaseWaiting)
+		p.st.Rollout = &canaryv1beta1.RolloutStatus{Revision: p.revision()}
+		p.waiting()
+		return
+	}
+	p.start()
+}
+
+func (p *pass) idleWhy() string { return fmt.Sprintf("waits for a new revision of %s", p.target()) }
+
+// revision names what the target holds now: its pod template, and the configuration that it reads where that is tracked.
+func (p *pass) revision() string {
+	if len(p.obs.TrackedConfigs) == 0 {
+		return p.obs.Target.Revision
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, p.obs.Target.Revision)
+	for _, k := range slices.Sorted(maps.Keys(p.obs.TrackedConfigs)) {
+		fmt.Fprintln(h, k, p.obs.TrackedConfigs[k])
+	}
+	return hex.EncodeToString(h.Sum(nil))[:revisionLength]
+}
+
+// isNew tells whether the target holds neither what was promoted nor what was tried last.
+func (p *pass) isNew() bool {
+	rev := p.revision()
+	return rev != "" && rev != p.st.LastPromotedSpec && rev != p.st.LastAppliedSpec
+}
+
+// cannotStart says why a rollout must not begin: what slipped past admission never starts.
+func (p *pass) cannotStart() string {
+	switch {
+	case len(p.obs.Blockers) > 0:
+		return list(p.obs.Blockers)
+	case p.unsupportedStrategy() != "":
+		return p.unsupportedStrategy()
+	case !p.skipAnalysis() && len(schedule(p.analysis())) == 0:
+		return "the analysis has no step that shifts traffic"
+	case !p.obs.MeshReady:
+		return fmt.Sprintf("mesh objects or services are missing: %s", list(p.obs.Missing))
+	case p.obs.Primary == nil:
+		return fmt.Sprintf("%s does not exist", p.primary())
+	}
+	return ""
+}
+
+// waiting is a new revision that waits for approval. Every interval the hooks are asked again.
+func (p *pass) waiting() {
+	switch {
+	case p.obs.Target == nil:
+		p.targetMissing()
+		return
+	case p.revision() == p.st.LastPromotedSpec:
+		p.revert()
+		return
+	case p.revision() != p.st.Rollout.Revision:
+		p.st.Rollout = &canaryv1beta1.RolloutStatus{Revision: p.revision()}
+	}
+	if p.tooEarly() {
+		return
+	}
+	if p.rollbackAsked() {
+		p.rollBack("manual webhook invoked", p.invoked())
+		return
+	}
+	if len(p.ask) > 0 || !p.approved(confirmRollout) {
+		return
+	}
+	if why := p.cannotStart(); why != "" {
+		p.hold(ReasonBlocked, "Rollout of %s not started: %s", p.target(), why)
+		return
+	}
+	p.start()
+}
+
+// start begins the rollout of the target's revision.
+func (p *pass) start() {
+	p.emit(normal(ReasonNewRevision, "New revision detected! Scaling up %s", p.target()))
+	if p.intervalRaised() {
+		p.emit(warning(ReasonIntervalRaised, "analysis.interval %s runs as %s", p.analysis().Interval, p.interval()))
+	}
+	p.reset(p.obs.Primary.Replicas)
+	p.wait(fmt.Sprintf("scales up %s", p.target()))
+}
+
+// restart begins again with a revision that came while another was under analysis.
+func (p *pass) restart() {
+	if !p.canLeave() {
+		return
+	}
+	p.emit(normal(ReasonRestarted, "New revision detected! Restarting analysis for %s", p.target()))
+	floor := p.st.Rollout.MinPrimaryReplicas
+	if p.obs.Primary != nil {
+		floor = max(floor, p.obs.Primary.Replicas)
+	}
+	p.reset(floor)
+	p.wait(fmt.Sprintf("rolls out the new revision of %s", p.target()))
+}
+
+// reset makes the state that of a rollout at its very beginning.
+func (p *pass) reset(floor int32) {
+	rev := p.revision()
+	p.enter(canaryv1beta1.CanaryPhaseProgressing)
+	p.setWeight(0)
+	p.st.FailedChecks, p.st.Iterations = 0, 0
+	p.st.LastAppliedSpec = rev
+	p.st.Rollout = &canaryv1beta1.RolloutStatus{
+		Revision:           rev,
+		ControllerRevision: revisionName(p.Name, rev),
+		StartedTime:        p.stamp(),
+		LastCheckTime:      p.stamp(),
+		MinPrimaryReplicas: max(1, floor),
+	}
+}
+
+// revert ends a rollout whose target went back to what users have: quietly, for nothing failed.
+func (p *pass) revert() {
+	if !p.canLeave() {
+		return
+	}
+	p.emit(normal(ReasonReverted, "Revision of %s went back to the promoted one, routing all traffic to primary", p.target()))
+	p.enter(canaryv1beta1.CanaryPhaseFinalising)
+	p.setWeight(0)
+	p.st.FailedChecks, p.st.Iterations = 0, 0
+	p.st.LastAppliedSpec = p.st.LastPromotedSpec
+	p.st.Rollout.Revision = p.st.LastPromotedSpec
+	p.st.Rollout.ControllerRevision = revisionName(p.Name, p.st.LastPromotedSpec)
+	p.st.Rollout.LastCheckTime = metav1.Time{}
+	p.wait("waits until no traffic reaches the canary")
+}

@@ -1,0 +1,93 @@
+package canary
+
+import (
+	"fmt"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// begin takes a Canary in hand.
+func (p *pass) begin() {
+	p.enter(canaryv1beta1.CanaryPhaseInitializing)
+	p.initialize()
+}
+
+// initialize brings up the primary beside the target, which serves until the primary does. Nothing here scales the
+// target: if the primary never gets ready, all is as it was before the Canary came.
+//
+//	target found -> mesh objects, services -> primary, scaler -> primary ready -> apex and router on it -> Initialized
+func (p *pass) initialize() {
+	r := p.st.Rollout
+	if p.obs.Target == nil {
+		p.targetMissing()
+		return
+	}
+	// The primary follows the target until it is ready, so a broken first image can simply be fixed.
+	r.Revision = p.revision()
+	r.ControllerRevision = revisionName(p.Name, r.Revision)
+	if !p.obs.MeshReady {
+		p.wait(fmt.Sprintf("waits for the mesh objects and services: %s", list(p.obs.Missing)))
+		return
+	}
+	if why := p.primaryNotReady(); why != "" {
+		p.hold(ReasonPrimaryNotReady, "%s not ready: %s", p.primary(), why)
+		return
+	}
+	if r.LastCheckTime.IsZero() {
+		r.LastCheckTime = p.stamp() // the moment of taking over; weights() reads it
+		p.wait(fmt.Sprintf("routes all traffic to %s", p.primary()))
+		p.wake(1)
+		return
+	}
+	if !p.obs.ApexReady || !p.inForce() {
+		p.wait(fmt.Sprintf("waits until all traffic reaches %s", p.primary()))
+		return
+	}
+	p.enter(canaryv1beta1.CanaryPhaseInitialized)
+	p.st.LastAppliedSpec, p.st.LastPromotedSpec = r.Revision, r.Revision
+	p.st.TrackedConfigs = p.obs.TrackedConfigs
+	p.st.CanaryWeight, p.st.FailedChecks, p.st.Iterations = 0, 0, 0
+	p.emit(normal(ReasonInitialized, "Initialization done! %s", p.full()))
+	p.wait(p.idleWhy())
+}
+
+// primaryTookOver tells whether the primary was ready once during initialisation and can still take traffic.
+// A target without a pod has nothing to lose: then the primary is the better address in any case.
+func (p *pass) primaryTookOver() bool {
+	if p.obs.Primary.serves() && !p.st.Rollout.LastCheckTime.IsZero() {
+		return true
+	}
+	return !p.obs.Target.serves()
+}
+
+// primaryNotReady says why the primary does not run the rollout's revision with enough pods; empty when it does.
+func (p *pass) primaryNotReady() string {
+	w := p.obs.Primary
+	switch {
+	case w == nil:
+		return "it does not exist yet"
+	case w.Revision != p.st.Rollout.Revision:
+		return "waiting for rollout to finish: the new template was not copied yet"
+	}
+	return w.notReady(p.primaryReadyPercent())
+}
+
+func (p *pass) targetMissing() {
+	p.hold(ReasonTargetMissing, "%s %s not found", p.Spec.TargetRef.Kind, p.target())
+}
+
+// adopt takes over a Canary that Flagger left idle. Its hash of the pod template cannot be compared with ours, so the
+// template of today stands for the one of then: an upgrade must not start rollouts.
+func (p *pass) adopt() {
+	idle := p.st.Phase == canaryv1beta1.CanaryPhaseInitialized || p.st.Phase == canaryv1beta1.CanaryPhaseSucceeded ||
+		p.st.Phase == canaryv1beta1.CanaryPhaseFailed
+	if !idle || p.obs.Target == nil || p.st.LastAppliedSpec == "" || isOurs(p.st.LastAppliedSpec) {
+		return
+	}
+	if p.st.LastPromotedSpec == p.st.LastAppliedSpec {
+		p.st.LastPromotedSpec = p.revision()
+	}
+	p.st.LastAppliedSpec = p.revision()
+	p.st.Rollout.Revision, p.st.Rollout.ControllerRevision = p.revision(), revisionName(p.Name, p.revision())
+	p.emit(normal(ReasonAdopted, "Took over %s with revision %s", p.full(), p.revision()))
+}

@@ -1,0 +1,143 @@
+package canary
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/gate"
+)
+
+// MetricWindow names, by metric, the span that each metric of the analysis is to be measured over at the time now:
+// the metric's interval or the time since the step's weight was in force, whichever is shorter. It is nil while there
+// is nothing to measure.
+func MetricWindow(c *canaryv1beta1.Canary, now time.Time) map[string]Span {
+	r := c.Status.Rollout
+	if c.Spec.Analysis == nil || r == nil || c.Status.CanaryWeight == 0 ||
+		c.Status.Phase != progressing && c.Status.Phase != waitingPromotion {
+		return nil
+	}
+	since := r.StepReachedTime.Time
+	if since.IsZero() {
+		since = r.LastCheckTime.Time // the weight is on its way; some callers may have it already
+	}
+	if since.After(now) {
+		since = now
+	}
+	out := map[string]Span{}
+	for _, m := range c.Spec.Analysis.Metrics {
+		out[m.Name] = Span{From: later(now.Add(-metricInterval(m)), since), To: now}
+	}
+	return out
+}
+
+// judgement is what the metrics say together.
+type judgement struct {
+	// failed is the first metric that is out of its range.
+	failed *Event
+	// inconclusive is the first metric without a verdict; noData says that it is for want of data, not of sight.
+	inconclusive *Event
+	noData       bool
+	// ask lists the metrics to measure before there can be a judgement.
+	ask []Question
+}
+
+// judge compares the measurements with the ranges of the spec and keeps the results in the state.
+func (p *pass) judge() judgement {
+	var j judgement
+	if p.weight() == 0 {
+		return j
+	}
+	var results []canaryv1beta1.MetricResult
+	for _, m := range p.analysis().Metrics {
+		got, measured := p.obs.Metrics[m.Name]
+		if !measured && !isBuiltin(m) {
+			j.ask = append(j.ask, Question{Key: m.Name, Metric: &m, Phase: string(p.st.Phase), CheckID: p.checkID()})
+			continue
+		}
+		if !measured {
+			got.NoData = true
+		}
+		result, e := p.judgeOne(m, got)
+		results = append(results, result)
+		switch {
+		case result.Verdict == canaryv1beta1.VerdictFail && j.failed == nil:
+			j.failed = e
+		case result.Verdict == canaryv1beta1.VerdictInconclusive && j.inconclusive == nil:
+			j.inconclusive, j.noData = e, len(got.Unreachable) == 0
+		}
+	}
+	p.st.Rollout.Metrics = results
+	return j
+}
+
+// isBuiltin tells whether the Envoys themselves answer for the metric.
+func isBuiltin(m canaryv1beta1.CanaryMetric) bool {
+	return m.TemplateRef == nil && m.Query == "" &&
+		(m.Name == canaryv1beta1.MetricRequestSuccessRate || m.Name == canaryv1beta1.MetricRequestDuration)
+}
+
+// judgeOne gives the result of one metric, and the event unless it passed.
+func (p *pass) judgeOne(m canaryv1beta1.CanaryMetric, got Measurement) (canaryv1beta1.MetricResult, *Event) {
+	bounds := bounds(m)
+	result := canaryv1beta1.MetricResult{Name: m.Name, Samples: got.Samples, Min: number(bounds.Min), Max: number(bounds.Max)}
+	inconclusive := func(e Event) (canaryv1beta1.MetricResult, *Event) {
+		result.Verdict, result.Message = canaryv1beta1.VerdictInconclusive, e.Message
+		return result, &e
+	}
+	blind := warning(ReasonUnreachable, "Halt %s advancement %s cannot be read from pods %s", p.full(), m.Name, list(got.Unreachable))
+	switch {
+	case got.Err != "":
+		return inconclusive(p.queryFailed(m, got.Err))
+	case got.NoData && len(got.Unreachable) > 0:
+		return inconclusive(blind)
+	case got.NoData:
+		return inconclusive(p.noValues(m))
+	}
+	value := got.Value
+	if m.Name == canaryv1beta1.MetricRequestDuration {
+		value = float64(int64(value)) // whole milliseconds, as they are printed
+	}
+	result.Value = number(&value)
+	switch verdict := bounds.Judge(value); {
+	case verdict == gate.Fail:
+		e := warning(ReasonMetricFailed, "Halt %s advancement %s", p.full(), breach(m, value, bounds))
+		result.Verdict, result.Message = canaryv1beta1.VerdictFail, e.Message
+		return result, &e
+	case verdict == gate.Inconclusive:
+		return inconclusive(p.noValues(m))
+	case len(got.Unreachable) > 0:
+		return inconclusive(blind)
+	}
+	result.Verdict = canaryv1beta1.VerdictPass
+	return result, nil
+}
+
+// bounds are the metric's range. The deprecated threshold is a minimum for the success rate and a maximum for the rest.
+// Without either nothing bounds the metric: it is recorded and passes.
+func bounds(m canaryv1beta1.CanaryMetric) gate.Range {
+	float := func(n *canaryv1beta1.Number) *float64 {
+		if n == nil {
+			return nil
+		}
+		f := float64(*n)
+		return &f
+	}
+	switch {
+	case m.ThresholdRange != nil:
+		return gate.Range{Min: float(m.ThresholdRange.Min), Max: float(m.ThresholdRange.Max)}
+	case m.Name == canaryv1beta1.MetricRequestSuccessRate:
+		return gate.Range{Min: float(m.Threshold)}
+	}
+	return gate.Range{Max: float(m.Threshold)}
+}
+
+// number prints a value as precisely as it is worth reading.
+func number(f *float64) string {
+	if f == nil {
+		return ""
+	}
+	s := strconv.FormatFloat(*f, 'f', 4, 64)
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
+}

@@ -1,0 +1,87 @@
+package canary
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// beginPromotion gives the primary the revision that was judged. What the target holds by now does not matter.
+func (p *pass) beginPromotion() {
+	p.checked()
+	p.emit(normal(ReasonPromoting, "Copying %s template spec to %s", p.target(), p.primary()))
+	p.enter(canaryv1beta1.CanaryPhasePromoting)
+	p.wait(fmt.Sprintf("waits until %s runs the new revision", p.primary()))
+}
+
+// promote waits until the primary is ready on the new revision, then gives it its traffic back, at once or in steps.
+func (p *pass) promote() {
+	why := p.primaryNotReady()
+	if p.pastDeadline(p.obs.Primary, why) {
+		p.failPromotion(why)
+		return
+	}
+	if why != "" {
+		p.wait(fmt.Sprintf("%s not ready: %s", p.primary(), why))
+		return
+	}
+	step := p.analysis().StepWeightPromotion.IntOr(0)
+	if step <= 0 || p.weight() == 0 || p.skipAnalysis() {
+		p.emit(normal(ReasonRouted, "Routing all traffic to primary"))
+		p.routeToPrimary()
+		return
+	}
+	if p.tooEarly() {
+		return
+	}
+	p.checked()
+	p.setWeight(max(0, p.weight()-step))
+	p.emit(normal(ReasonPromotionStep, "Advance %s primary weight %d", p.full(), fullWeight-p.weight()))
+	if p.weight() == 0 {
+		p.routeToPrimary()
+	}
+}
+
+func (p *pass) routeToPrimary() {
+	p.enter(canaryv1beta1.CanaryPhaseFinalising)
+	p.setWeight(0)
+	p.wait("waits until no traffic reaches the canary")
+}
+
+// failPromotion gives up on a primary that does not get ready on the new revision. Its old template is copied back
+// (see facts), so the revision that users have is whole again. Flagger sends everything to the canary instead.
+func (p *pass) failPromotion(why string) {
+	if !p.canLeave() {
+		return
+	}
+	p.emit(warning(ReasonPromotionFailed, "Promotion of %s failed, primary not ready: %s", p.target(), why))
+	p.fallBack(fmt.Sprintf("primary not ready: %s", why))
+}
+
+// finalise waits until no traffic reaches the canary. Only then may its pods go.
+func (p *pass) finalise() {
+	if !p.trafficLeft() {
+		p.wait("waits until no traffic reaches the canary")
+		return
+	}
+	r := p.st.Rollout
+	reverted := r.Revision == p.st.LastPromotedSpec
+	switch {
+	case reverted: // said when it happened
+	case p.skipAnalysis():
+		p.emit(normal(ReasonSkipped, "Promotion completed! Canary analysis was skipped for %s", p.target()))
+	default:
+		p.emit(normal(ReasonPromoted, "Promotion completed! Scaling down %s", p.target()))
+	}
+	p.enter(canaryv1beta1.CanaryPhaseSucceeded)
+	p.setWeight(0)
+	p.st.FailedChecks, p.st.Iterations = 0, 0
+	p.st.LastPromotedSpec = r.Revision
+	if p.obs.TrackedConfigs != nil {
+		p.st.TrackedConfigs = p.obs.TrackedConfigs
+	}
+	r.LastCheckTime = metav1.Time{}
+	p.wait(p.idleWhy())
+}

@@ -1,0 +1,39 @@
+package canary
+
+import "fmt"
+
+// rollBackAtThreshold rolls back because too many checks failed.
+func (p *pass) rollBackAtThreshold() {
+	p.rollBack(p.why, warning(ReasonRollingBack, "Rolling back %s failed checks threshold reached %d",
+		p.full(), p.st.FailedChecks.Int()))
+}
+
+// invoked says that a rollback hook agreed.
+func (p *pass) invoked() Event {
+	return warning(ReasonRollingBack, "Rolling back %s manual webhook invoked", p.full())
+}
+
+// rollBack sends all traffic back to the primary, now, and says why first. The target is scaled to zero in the phase
+// Failed, once no caller sends to it any more.
+func (p *pass) rollBack(why string, say ...Event) {
+	if !p.canLeave() {
+		return
+	}
+	for _, e := range say {
+		p.emit(e)
+	}
+	p.emit(warning(ReasonFailed, "Canary failed! Scaling down %s", p.full()))
+	p.fallBack(why)
+}
+
+// fallBack makes the state that of a failed rollout.
+func (p *pass) fallBack(why string) {
+	p.enter(failed)
+	p.setWeight(0)
+	p.st.FailedChecks, p.st.Iterations = 0, 0
+	p.after = 0
+	p.wait("rolled back")
+	if why != "" {
+		p.wait(fmt.Sprintf("rolled back: %s", why))
+	}
+}

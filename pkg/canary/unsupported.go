@@ -1,0 +1,58 @@
+package canary
+
+import (
+	"fmt"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// What is accepted and not honoured yet is said three ways: what we cannot look after is left alone (unserved), what we
+// would get wrong is not started (unsupportedStrategy), and the rest is listed in a condition (unsupported).
+
+// unserved says why this Canary must be left alone; empty when it can be served.
+func (p *pass) unserved() string {
+	switch {
+	case p.Spec.TargetRef.Kind != canaryv1beta1.TargetKindDeployment:
+		return fmt.Sprintf("targetRef.kind %s is not supported yet", p.Spec.TargetRef.Kind)
+	case !p.isAppMesh():
+		return fmt.Sprintf("provider %s is not supported yet", p.provider())
+	}
+	return ""
+}
+
+// unsupportedStrategy says why a rollout would not do what the spec asks for; empty when it would.
+func (p *pass) unsupportedStrategy() string {
+	a := p.analysis()
+	switch {
+	case p.skipAnalysis():
+		return ""
+	case len(a.Match) > 0:
+		// Without the header routes the canary would get a share of everybody's traffic.
+		return "A/B testing (analysis.match) is not supported yet"
+	case a.Iterations.IntOr(0) > 0:
+		return "blue/green (analysis.iterations) is not supported yet"
+	}
+	return ""
+}
+
+// unsupported lists the fields of the spec that are not honoured.
+func (p *pass) unsupported() []string {
+	var out []string
+	a := p.analysis()
+	add := func(set bool, field string) {
+		if set {
+			out = append(out, field)
+		}
+	}
+	add(p.unserved() != "", "the whole spec ("+p.unserved()+")")
+	add(p.unsupportedStrategy() != "", "analysis ("+p.unsupportedStrategy()+")")
+	add(a.Mirror, "analysis.mirror (App Mesh cannot mirror)")
+	add(a.SessionAffinity != nil, "analysis.sessionAffinity")
+	add(len(a.Alerts) > 0, "analysis.alerts")
+	add(len(p.hooks(canaryv1beta1.EventHook)) > 0, "webhooks of type event")
+	add(a.Gate != nil && a.Gate.Mode == canaryv1beta1.GateModeContinuous, "analysis.gate.mode Continuous (runs as Interval)")
+	add(p.Spec.RevertOnDeletion, "revertOnDeletion")
+	add(p.Spec.AutoscalerRef != nil && p.Spec.AutoscalerRef.Kind != canaryv1beta1.AutoscalerKindHPA,
+		"autoscalerRef of a kind other than HorizontalPodAutoscaler")
+	return out
+}

@@ -1,0 +1,81 @@
+package canary
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// weights are what the apex router must hold in this state. They follow from the state, never from the router.
+func (p *pass) weights() Weights {
+	w := p.weight()
+	if p.st.Phase == canaryv1beta1.CanaryPhaseInitializing && !p.primaryTookOver() {
+		// The target has not been copied yet. It serves, so callers must reach it: under the canary's name, which
+		// is the name that its pods will keep.
+		w = fullWeight
+	}
+	return Weights{Primary: fullWeight - w, Canary: w}
+}
+
+// inForce tells whether every caller has the weights of the state, or had long enough to get them.
+func (p *pass) inForce() bool {
+	if p.obs.Weights == nil || *p.obs.Weights != p.weights() {
+		return false
+	}
+	return len(p.obs.WeightsPending) == 0 || p.stale()
+}
+
+// stale tells whether a weight waited for its proxies for so long that it counts without them.
+func (p *pass) stale() bool {
+	return len(p.obs.WeightsPending) > 0 && p.obs.Now.Sub(p.weightsSince()) >= staleAfter
+}
+
+// weightsSince is when the weights of the state were decided.
+func (p *pass) weightsSince() time.Time {
+	if p.st.Phase == canaryv1beta1.CanaryPhaseInitializing && !p.st.Rollout.LastCheckTime.IsZero() {
+		return p.st.Rollout.LastCheckTime.Time
+	}
+	return p.st.LastTransitionTime.Time
+}
+
+// observeWeights keeps track of when the step's weight was reached, and notices when somebody else changed it.
+func (p *pass) observeWeights() {
+	r := p.st.Rollout
+	if p.obs.Weights == nil {
+		return
+	}
+	want, reached := p.weights(), !r.StepReachedTime.IsZero()
+	switch {
+	case *p.obs.Weights != want && reached:
+		// It was in force, so this is no write of ours that is still under way.
+		r.StepReachedTime = metav1.Time{}
+		p.emit(warning(ReasonWeightsRepaired, "Weights of %s were changed to primary %d canary %d, putting back primary %d canary %d",
+			p.apex()+"."+p.Namespace, p.obs.Weights.Primary, p.obs.Weights.Canary, want.Primary, want.Canary))
+	case !reached && p.inForce():
+		r.StepReachedTime = p.stamp()
+		if p.stale() {
+			p.emit(warning(ReasonProxiesStale, "Weights of %s count as reached without %s",
+				p.apex()+"."+p.Namespace, strings.Join(p.obs.WeightsPending, ", ")))
+		}
+	case !reached:
+		p.wake(max(time.Second, staleAfter-p.obs.Now.Sub(p.weightsSince())))
+	}
+}
+
+// canLeave tells whether the canary's traffic may go to the primary now. Nothing else ever stands in its way, but a
+// primary without a ready pod would answer nobody: then the weight is held, never raised, until there is one.
+func (p *pass) canLeave() bool {
+	if p.weight() == 0 || p.obs.Primary.serves() {
+		return true
+	}
+	p.hold(ReasonRollbackHeld, "Traffic of %s stays at canary weight %d: %s has no ready endpoint",
+		p.full(), p.weight(), p.primary())
+	p.wake(time.Second)
+	return false
+}
+
+// trafficLeft tells whether no caller sends anything to the canary any more.
+func (p *pass) trafficLeft() bool { return p.weights().Canary == 0 && p.inForce() }
