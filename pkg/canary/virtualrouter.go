@@ -1,0 +1,136 @@
+package canary
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// defaultRetryTimeout is how long each try may take when the spec does not say.
+const defaultRetryTimeout = 250 * time.Millisecond
+
+// VirtualRouters builds the router of the apex, with the given weights, and that of <apex>-canary, which sends
+// everything to the canary: conformance and load tests use it. In the apex router of a running Canary the weights
+// belong to the fact Weights; whoever updates the router keeps the weights that it finds.
+func VirtualRouters(c *canaryv1beta1.Canary, pods Pods, w Weights) []*appmeshv1beta2.VirtualRouter {
+	s := settings{c}
+	return []*appmeshv1beta2.VirtualRouter{
+		s.virtualRouter(s.apex(), pods, w),
+		s.virtualRouter(s.canaryService(), pods, Weights{Canary: fullWeight}),
+	}
+}
+
+func (s settings) virtualRouter(name string, pods Pods, w Weights) *appmeshv1beta2.VirtualRouter {
+	prefix := s.routePrefix()
+	route := &appmeshv1beta2.HTTPRoute{
+		Match:       appmeshv1beta2.HTTPRouteMatch{Prefix: &prefix},
+		Action:      appmeshv1beta2.HTTPRouteAction{WeightedTargets: s.weightedTargets(w)},
+		RetryPolicy: s.retryPolicy(),
+	}
+	if t := s.requestTimeout(); t != nil {
+		route.Timeout = &appmeshv1beta2.HTTPTimeout{PerRequest: t}
+	}
+	return &appmeshv1beta2.VirtualRouter{
+		TypeMeta:   appMeshType(appmeshv1beta2.KindVirtualRouter),
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.Namespace},
+		Spec: appmeshv1beta2.VirtualRouterSpec{
+			Listeners: []appmeshv1beta2.VirtualRouterListener{{
+				PortMapping: appmeshv1beta2.PortMapping{Port: s.containerPort(pods), Protocol: s.protocol()},
+			}},
+			Routes: []appmeshv1beta2.Route{{Name: name, HTTPRoute: route}},
+		},
+	}
+}
+
+// WeightedTargets are the two destinations of the apex route, the canary first.
+func WeightedTargets(c *canaryv1beta1.Canary, w Weights) []appmeshv1beta2.WeightedTarget {
+	return settings{c}.weightedTargets(w)
+}
+
+func (s settings) weightedTargets(w Weights) []appmeshv1beta2.WeightedTarget {
+	return []appmeshv1beta2.WeightedTarget{
+		{VirtualNodeRef: &appmeshv1beta2.VirtualNodeReference{Name: s.canaryService()}, Weight: int64(w.Canary)},
+		{VirtualNodeRef: &appmeshv1beta2.VirtualNodeReference{Name: s.primaryService()}, Weight: int64(w.Primary)},
+	}
+}
+
+// WeightsOf reads the weights of an apex router; nil when its first route is not one of ours.
+// It compares names only, so a target in another namespace or without a name counts as foreign.
+func WeightsOf(c *canaryv1beta1.Canary, vr *appmeshv1beta2.VirtualRouter) *Weights {
+	if vr == nil || len(vr.Spec.Routes) == 0 || vr.Spec.Routes[0].HTTPRoute == nil {
+		return nil
+	}
+	s, w := settings{c}, &Weights{}
+	for _, t := range vr.Spec.Routes[0].HTTPRoute.Action.WeightedTargets {
+		switch {
+		case t.VirtualNodeRef == nil || t.VirtualNodeRef.Namespace != nil && *t.VirtualNodeRef.Namespace != s.Namespace:
+			return nil
+		case t.VirtualNodeRef.Name == s.primaryService():
+			w.Primary += int(t.Weight)
+		case t.VirtualNodeRef.Name == s.canaryService():
+			w.Canary += int(t.Weight)
+		default:
+			return nil
+		}
+	}
+	return w
+}
+
+// routePrefix is the only part of service.match that an App Mesh route takes from Flagger.
+func (s settings) routePrefix() string {
+	if m := s.Spec.Service.Match; len(m) > 0 && m[0].URI != nil && m[0].URI.Prefix != nil && *m[0].URI.Prefix != "" {
+		return *m[0].URI.Prefix
+	}
+	return "/"
+}
+
+func (s settings) retryPolicy() *appmeshv1beta2.HTTPRetryPolicy {
+	r := s.Spec.Service.Retries
+	if r == nil {
+		return nil
+	}
+	each := defaultRetryTimeout
+	if d, err := time.ParseDuration(r.PerTryTimeout); err == nil && d > 0 {
+		each = d
+	}
+	policy := &appmeshv1beta2.HTTPRetryPolicy{MaxRetries: 1, PerRetryTimeout: *inMilliseconds(each)}
+	if r.Attempts != nil && *r.Attempts > 0 {
+		policy.MaxRetries = int64(*r.Attempts)
+	}
+	setRetryEvents(policy, r.RetryOn)
+	return policy
+}
+
+// retryOn translates the words that Istio's users write. App Mesh has its own, and a router with another is refused.
+var retryOn = map[string]appmeshv1beta2.HTTPRetryPolicyEvent{
+	"server-error":   appmeshv1beta2.HTTPRetryPolicyEventServerError,
+	"5xx":            appmeshv1beta2.HTTPRetryPolicyEventServerError,
+	"gateway-error":  appmeshv1beta2.HTTPRetryPolicyEventGatewayError,
+	"client-error":   appmeshv1beta2.HTTPRetryPolicyEventClientError,
+	"retriable-4xx":  appmeshv1beta2.HTTPRetryPolicyEventClientError,
+	"stream-error":   appmeshv1beta2.HTTPRetryPolicyEventStreamError,
+	"reset":          appmeshv1beta2.HTTPRetryPolicyEventStreamError,
+	"refused-stream": appmeshv1beta2.HTTPRetryPolicyEventStreamError,
+}
+
+// setRetryEvents leaves out words that nothing is known about; the rulebook warns of them.
+func setRetryEvents(policy *appmeshv1beta2.HTTPRetryPolicy, list string) {
+	seen := map[appmeshv1beta2.HTTPRetryPolicyEvent]bool{}
+	for _, word := range strings.Split(list, ",") {
+		word = strings.TrimSpace(word)
+		if word == "connect-failure" || word == string(appmeshv1beta2.TCPRetryPolicyEventConnectionError) {
+			policy.TCPRetryEvents = []appmeshv1beta2.TCPRetryPolicyEvent{appmeshv1beta2.TCPRetryPolicyEventConnectionError}
+		}
+		if e, ok := retryOn[word]; ok && !seen[e] {
+			seen[e] = true
+			policy.HTTPRetryEvents = append(policy.HTTPRetryEvents, e)
+		}
+	}
+	if len(policy.HTTPRetryEvents) == 0 && len(policy.TCPRetryEvents) == 0 {
+		policy.HTTPRetryEvents = []appmeshv1beta2.HTTPRetryPolicyEvent{appmeshv1beta2.HTTPRetryPolicyEventGatewayError}
+	}
+}
