@@ -1,0 +1,32 @@
+package mesh
+
+import (
+	"cmp"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Problem is something about an object that its owner should know.
+type Problem struct {
+	// Object that the problem is about.
+	Object ObjectRef
+	// Reason is one of the Reason constants.
+	Reason string
+	// Err says where in the object and, in a sentence, what and what to do about it.
+	Err *field.Error
+	// Transient is set if the problem goes away by itself when another object appears: admission warns, it does not refuse.
+	Transient bool
+	// Blocking is set if the object, or the part that Err names, is not served. Otherwise the object works as
+	// described in Err, and its condition stays True.
+	Blocking bool
+}
+
+// Compare orders by object, then path, reason and sentence.
+func (p Problem) Compare(other Problem) int {
+	return cmp.Or(
+		p.Object.Compare(other.Object),
+		cmp.Compare(p.Err.Field, other.Err.Field),
+		cmp.Compare(p.Reason, other.Reason),
+		cmp.Compare(p.Err.Detail, other.Err.Detail),
+	)
+}
