@@ -40,7 +40,7 @@ func (p *pass) setConditions() {
 		return fmt.Sprintf("Port 9901 of pods %s cannot be polled; does a NetworkPolicy admit the canary process?", strings.Join(pods, ", "))
 	})
 	var stale []string
-	if p.stale() {
+	if p.countedStale || p.condition(ConditionProxiesStale) != "" {
 		stale = p.obs.WeightsPending
 	}
 	p.toggle(ConditionProxiesStale, stale, ReasonProxiesStale, func(pods []string) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -40,7 +41,13 @@ func (p *pass) idle() {
 	p.start()
 }
 
-func (p *pass) idleWhy() string { return fmt.Sprintf("waits for a new revision of %s", p.target()) }
+// idleWhy says what an idle Canary waits for. After a rollback that is less interesting than what it was rolled back for.
+func (p *pass) idleWhy() string {
+	if p.st.Phase == failed && p.was.Rollout != nil && strings.HasPrefix(p.was.Rollout.Why, rolledBack) {
+		return p.was.Rollout.Why
+	}
+	return fmt.Sprintf("waits for a new revision of %s", p.target())
+}
 
 // revision names what the target holds now: its pod template, and the configuration that it reads where that is tracked.
 func (p *pass) revision() string {

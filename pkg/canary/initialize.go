@@ -3,6 +3,8 @@ package canary
 import (
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
@@ -29,17 +31,22 @@ func (p *pass) initialize() {
 		p.wait(fmt.Sprintf("waits for the mesh objects and services: %s", list(p.obs.Missing)))
 		return
 	}
+	if p.obs.Primary == nil {
+		p.wait(fmt.Sprintf("waits for %s", p.primary()))
+		return
+	}
 	if why := p.primaryNotReady(); why != "" {
 		p.hold(ReasonPrimaryNotReady, "%s not ready: %s", p.primary(), why)
 		return
 	}
 	if r.LastCheckTime.IsZero() {
 		r.LastCheckTime = p.stamp() // the moment of taking over; weights() reads it
+		r.StepReachedTime = metav1.Time{}
 		p.wait(fmt.Sprintf("routes all traffic to %s", p.primary()))
 		p.wake(1)
 		return
 	}
-	if !p.obs.ApexReady || !p.inForce() {
+	if !p.obs.ApexReady || !p.reached() {
 		p.wait(fmt.Sprintf("waits until all traffic reaches %s", p.primary()))
 		return
 	}

@@ -50,6 +50,8 @@ type pass struct {
 	after    time.Duration
 	why      string
 	handsOff bool // no facts: nothing may be touched
+
+	countedStale bool // a weight was counted as reached without some proxies
 }
 
 func (p *pass) decide() {

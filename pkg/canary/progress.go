@@ -181,7 +181,7 @@ func (p *pass) holdUp(notReady string) *Event {
 		e = warning(ReasonBlocked, "Halt %s advancement %s", p.full(), p.cannotStart())
 	case !p.obs.MeshReady:
 		e = warning(ReasonMeshNotReady, "Halt %s advancement waiting for %s", p.full(), list(p.obs.Missing))
-	case !p.inForce():
+	case !p.reached():
 		e = warning(ReasonMeshNotReady, "Halt %s advancement waiting for the proxies to take canary weight %d", p.full(), p.weight())
 	default:
 		return nil

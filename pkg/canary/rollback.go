@@ -32,8 +32,11 @@ func (p *pass) fallBack(why string) {
 	p.setWeight(0)
 	p.st.FailedChecks, p.st.Iterations = 0, 0
 	p.after = 0
-	p.wait("rolled back")
+	p.wait(rolledBack)
 	if why != "" {
-		p.wait(fmt.Sprintf("rolled back: %s", why))
+		p.wait(fmt.Sprintf("%s: %s", rolledBack, why))
 	}
 }
+
+// rolledBack begins the sentence that a failed rollout leaves behind.
+const rolledBack = "rolled back"

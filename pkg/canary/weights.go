@@ -57,6 +57,7 @@ func (p *pass) observeWeights() {
 	case !reached && p.inForce():
 		r.StepReachedTime = p.stamp()
 		if p.stale() {
+			p.countedStale = true
 			p.emit(warning(ReasonProxiesStale, "Weights of %s count as reached without %s",
 				p.apex()+"."+p.Namespace, strings.Join(p.obs.WeightsPending, ", ")))
 		}
@@ -77,5 +78,11 @@ func (p *pass) canLeave() bool {
 	return false
 }
 
+// reached tells whether the weights of the state were in force once and nobody has changed them since. A caller that
+// starts later and has not acknowledged yet does not change that.
+func (p *pass) reached() bool {
+	return !p.st.Rollout.StepReachedTime.IsZero() && p.obs.Weights != nil && *p.obs.Weights == p.weights()
+}
+
 // trafficLeft tells whether no caller sends anything to the canary any more.
-func (p *pass) trafficLeft() bool { return p.weights().Canary == 0 && p.inForce() }
+func (p *pass) trafficLeft() bool { return p.weights().Canary == 0 && p.reached() }

@@ -1,0 +1,282 @@
+package canary
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"sigs.k8s.io/yaml"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// A script is the film of a rollout: testdata/*.txtar holds a canary.yaml, a deployment.yaml and, as the archive's
+// comment, one line per scene. The cast is in world_test.go: a small cluster that makes facts true.
+//
+//	at 30s success=99.5 p99=120ms   the clock moves on; from 30s on the Envoys report this
+//	push podinfo:3.1.1              somebody changes the target's image
+//	want Progressing weight=10      the state now; also failed= target= primary= router= floor= step= why="..."
+//	event "..."                     was emitted since the last event line that matched; order counts
+//	quiet                           no event was emitted since then
+//
+// More verbs are in the table below. When a script fails, the whole timeline is printed.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			play(t, archive)
+		})
+	}
+}
+
+func play(t *testing.T, archive *txtar.Archive) {
+	w := newWorld(t, file(t, archive, "canary.yaml"), file(t, archive, "deployment.yaml"))
+	for i, line := range strings.Split(string(archive.Comment), "\n") {
+		line, _, _ = strings.Cut(line, "# ")
+		words := split(line)
+		if len(words) == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		w.log("> %s", strings.TrimSpace(line))
+		if err := w.do(words); err != nil {
+			t.Fatalf("line %d: %s: %v\n\n%s", i+1, line, err, w.timeline.String())
+		}
+	}
+	if t.Failed() {
+		t.Log(w.timeline.String())
+	}
+}
+
+// do plays one line.
+func (w *world) do(words []string) error {
+	verbs := map[string]func(args []string) error{
+		"at":     w.at,
+		"push":   w.push,
+		"want":   w.want,
+		"event":  w.event,
+		"quiet":  w.quiet,
+		"spec":   w.spec,                                                               // spec <yaml>: merges into the Canary's spec
+		"hook":   w.hook,                                                               // hook <name> ok | fail "..." | silent
+		"edit":   func(a []string) error { return w.edit(a[0]) },                       // edit 80: somebody writes the canary's weight into the router
+		"crash":  func([]string) error { w.crash = true; return nil },                  // dies after the next status write, before the facts
+		"scale":  func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
+		"block":  func(a []string) error { w.obs.Blockers = a; return nil },            // block "sentence": the rulebook objects
+		"acks":   func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil }, // acks off: proxies do not acknowledge
+		"writes": func(a []string) error { w.noWrites = a[0] == "off"; return nil },    // writes off: the router cannot be written
+		"restart": func([]string) error { w.obs.MeasuringSince, w.obs.Hooks = w.now, nil; return nil },
+		"delete": func([]string) error { w.target = nil; return nil },                  // somebody deletes the target
+	}
+	do, ok := verbs[words[0]]
+	if !ok {
+		return fmt.Errorf("unknown verb %q", words[0])
+	}
+	if err := do(words[1:]); err != nil {
+		return err
+	}
+	switch words[0] {
+	case "want", "event", "quiet":
+		return nil
+	}
+	return w.settle()
+}
+
+// at moves the clock. What becomes due on the way sees the old values, what is due at that moment the new ones.
+func (w *world) at(args []string) error {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	to := epoch.Add(d)
+	for !w.next.IsZero() && w.next.Before(to) {
+		w.now = w.next
+		if err := w.settle(); err != nil {
+			return err
+		}
+	}
+	w.now = to
+	for _, arg := range args[1:] {
+		key, value, _ := strings.Cut(arg, "=")
+		if err := w.set(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// set changes what the cluster is like from now on.
+func (w *world) set(key, value string) error {
+	var err error
+	switch key {
+	case "success":
+		w.metric(canaryv1beta1.MetricRequestSuccessRate, value)
+	case "p99":
+		w.metric(canaryv1beta1.MetricRequestDuration, strings.TrimSuffix(value, "ms"))
+	case "ready": // pods of the target that are ready: a number, or all
+		w.ready, err = pods(value)
+	case "primaryready":
+		w.primaryReady, err = pods(value)
+	case "mesh": // mesh=broken: generated objects are missing
+		w.meshBroken = value == "broken"
+	default:
+		if name, ok := strings.CutPrefix(key, "metric:"); ok {
+			w.metric(name, value)
+			return nil
+		}
+		return fmt.Errorf("unknown setting %q", key)
+	}
+	return err
+}
+
+func pods(value string) (int32, error) {
+	if value == "all" {
+		return allPods, nil
+	}
+	n, err := strconv.Atoi(value)
+	return int32(n), err
+}
+
+// metric sets a measurement: a number, nodata, unasked, unreachable or error.
+func (w *world) metric(name, value string) {
+	m := Measurement{Samples: 100}
+	switch value {
+	case "unasked":
+		delete(w.obs.Metrics, name)
+		return
+	case "nodata":
+		m = Measurement{NoData: true}
+	case "unreachable":
+		m = Measurement{NoData: true, Unreachable: []string{"podinfo-1"}}
+	case "error":
+		m = Measurement{Err: "connection refused"}
+	default:
+		m.Value, _ = strconv.ParseFloat(value, 64)
+	}
+	w.obs.Metrics[name] = m
+}
+
+func (w *world) want(args []string) error {
+	st := w.canary.Status
+	got := map[string]string{
+		"weight":  strconv.Itoa(st.CanaryWeight.Int()),
+		"failed":  strconv.Itoa(st.FailedChecks.Int()),
+		"router":  "none",
+		"target":  "none",
+		"primary": "none",
+	}
+	if w.router != nil {
+		got["router"] = strconv.Itoa(w.router.Canary)
+	}
+	if w.target != nil {
+		got["target"] = strconv.Itoa(int(w.target.Replicas))
+	}
+	if w.primary != nil {
+		got["primary"] = w.image(w.primary.Revision)
+	}
+	if r := st.Rollout; r != nil {
+		got["step"], got["why"] = strconv.Itoa(int(r.Step)), r.Why
+		got["floor"] = strconv.Itoa(int(r.MinPrimaryReplicas))
+	}
+	for _, c := range st.Conditions {
+		got[string(c.Type)] = string(c.Status)
+	}
+	got["apex"] = map[bool]string{true: "primary", false: "target"}[w.obs.ApexReady]
+	if string(st.Phase) != args[0] {
+		return fmt.Errorf("phase is %s", st.Phase)
+	}
+	for _, arg := range args[1:] {
+		key, value, _ := strings.Cut(arg, "=")
+		if got[key] != value {
+			return fmt.Errorf("%s is %q", key, got[key])
+		}
+	}
+	return nil
+}
+
+func (w *world) event(args []string) error {
+	for i, e := range w.unseen {
+		if e == args[0] {
+			w.unseen = w.unseen[i+1:]
+			return nil
+		}
+	}
+	return fmt.Errorf("not among:\n  %s", strings.Join(w.unseen, "\n  "))
+}
+
+func (w *world) quiet([]string) error {
+	if len(w.unseen) > 0 {
+		return fmt.Errorf("there were:\n  %s", strings.Join(w.unseen, "\n  "))
+	}
+	return nil
+}
+
+func (w *world) spec(args []string) error {
+	return yaml.Unmarshal([]byte(strings.Join(args, " ")), &w.canary.Spec)
+}
+
+func (w *world) edit(weight string) error {
+	n, err := strconv.Atoi(weight)
+	w.router = &Weights{Primary: 100 - n, Canary: n}
+	return err
+}
+
+func (w *world) hook(args []string) error {
+	w.hooks[args[0]] = args[1:]
+	return nil
+}
+
+// split cuts a line at spaces, except inside double quotes; a quote may follow a key=.
+func split(line string) []string {
+	var out []string
+	var word strings.Builder
+	quoted, some := false, false
+	for _, r := range line {
+		switch {
+		case r == '"':
+			quoted, some = !quoted, true
+		case r == ' ' && !quoted:
+			if some {
+				out = append(out, word.String())
+			}
+			word.Reset()
+			some = false
+		default:
+			word.WriteRune(r)
+			some = true
+		}
+	}
+	if some {
+		out = append(out, word.String())
+	}
+	return out
+}
+
+// file finds a file of the archive; the two that most scripts share are beside them.
+func file(t *testing.T, archive *txtar.Archive, name string) []byte {
+	for _, f := range archive.Files {
+		if f.Name == name {
+			return f.Data
+		}
+	}
+	shared, err := txtar.ParseFile("testdata/shared.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range shared.Files {
+		if f.Name == name {
+			return f.Data
+		}
+	}
+	t.Fatalf("no %s", name)
+	return nil
+}

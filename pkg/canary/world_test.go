@@ -1,0 +1,256 @@
+package canary
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// epoch is second 0 of every script.
+var epoch = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// allPods stands for however many replicas are wanted.
+const allPods = -1
+
+// world is a cluster of the size of a script: it makes facts true, at once, and remembers what was said.
+type world struct {
+	canary   *canaryv1beta1.Canary
+	template map[string]any
+	images   map[string]string // by revision
+	now      time.Time
+	next     time.Time // when Next wants to be called again
+
+	target, primary     *Workload
+	ready, primaryReady int32
+	router              *Weights
+	kept                map[string]string // ControllerRevisions: name to revision
+	hooks               map[string][]string
+	obs                 Observation
+
+	meshBroken, lag, noWrites, crash bool
+
+	unseen   []string
+	timeline strings.Builder
+	t        *testing.T
+}
+
+func newWorld(t *testing.T, canary, deployment []byte) *world {
+	w := &world{
+		t: t, now: epoch, ready: allPods, primaryReady: allPods, canary: &canaryv1beta1.Canary{},
+		images: map[string]string{}, kept: map[string]string{}, hooks: map[string][]string{},
+		obs: Observation{Metrics: map[string]Measurement{}, Hooks: map[string]HookAnswer{}},
+	}
+	var d struct {
+		Metadata struct{ Name string }
+		Spec     struct {
+			Replicas int32
+			Template map[string]any
+		}
+	}
+	for data, into := range map[*[]byte]any{&canary: w.canary, &deployment: &d} {
+		if err := yaml.Unmarshal(*data, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.template = d.Spec.Template
+	w.target = &Workload{Name: d.Metadata.Name, Replicas: d.Spec.Replicas}
+	w.target.Revision = w.hash()
+	w.metric(canaryv1beta1.MetricRequestSuccessRate, "100")
+	w.metric(canaryv1beta1.MetricRequestDuration, "20")
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) container() map[string]any {
+	return w.template["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)
+}
+
+func (w *world) hash() string {
+	b, err := json.Marshal(w.template)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	rev := Revision(b)
+	w.images[rev] = w.container()["image"].(string)
+	return rev
+}
+
+func (w *world) image(rev string) string { return w.images[rev] }
+
+func (w *world) push(args []string) error {
+	w.container()["image"] = args[0]
+	w.target.Revision = w.hash()
+	return nil
+}
+
+// look gathers the observation, as the shell does.
+func (w *world) look() Observation {
+	o := w.obs
+	o.Now = w.now
+	o.Target, o.Primary = status(w.target, w.ready), status(w.primary, w.primaryReady)
+	if w.router != nil {
+		copied := *w.router
+		o.Weights = &copied
+	}
+	if w.lag {
+		o.WeightsPending = []string{"client-1"}
+	}
+	if w.meshBroken {
+		o.MeshReady, o.Missing = false, []string{"VirtualNode podinfo-canary"}
+	}
+	return o
+}
+
+func status(w *Workload, ready int32) *Workload {
+	if w == nil {
+		return nil
+	}
+	out := *w
+	out.Total, out.Updated = w.Replicas, w.Replicas
+	out.Ready = w.Replicas
+	if ready != allPods {
+		out.Ready = min(ready, w.Replicas)
+	}
+	out.AvailableReplicas = out.Ready
+	return &out
+}
+
+// settle calls Next until nothing changes any more: record, then act.
+func (w *world) settle() error {
+	for range 50 {
+		plan := Next(w.canary, w.look())
+		w.check(plan)
+		before := w.world()
+		w.record(plan)
+		changed := w.world() != before
+		if w.crash && changed {
+			w.crash = false
+			w.log("  (crash before the facts)")
+			continue
+		}
+		for _, f := range plan.Facts {
+			if err := w.make(f); err != nil {
+				w.log("  %v", err)
+				break
+			}
+		}
+		for _, e := range plan.Events {
+			w.unseen = append(w.unseen, e.Message)
+			w.log("  %s %s: %s", e.Type, e.Reason, e.Message)
+		}
+		asked := w.answer(plan.Ask)
+		w.next = time.Time{}
+		if plan.After > 0 {
+			w.next = w.now.Add(plan.After)
+		}
+		if w.world() == before && !asked && len(plan.Events) == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("does not settle")
+}
+
+// world prints everything that a watch would report a change of.
+func (w *world) world() string {
+	b, err := json.Marshal([]any{w.canary.Status, w.target, w.primary, w.router, w.obs.ApexReady, w.obs.MeshReady})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// record writes the status the way the API keeps it: what is lost in JSON is lost.
+func (w *world) record(plan Plan) {
+	before := w.canary.Status
+	b, err := json.Marshal(plan.Status)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.canary.Status = canaryv1beta1.CanaryStatus{}
+	if err := json.Unmarshal(b, &w.canary.Status); err != nil {
+		w.t.Fatal(err)
+	}
+	if st := w.canary.Status; st.Phase != before.Phase || st.CanaryWeight != before.CanaryWeight || st.FailedChecks != before.FailedChecks {
+		w.log("  = %s weight %v failed %v", st.Phase, st.CanaryWeight, st.FailedChecks)
+	}
+}
+
+// make makes a fact true.
+func (w *world) make(f Fact) error {
+	switch f := f.(type) {
+	case KeepRevision:
+		if _, ok := w.kept[f.Name]; !ok && f.Revision != w.target.Revision {
+			return fmt.Errorf("revision %s is gone", f.Revision)
+		}
+		w.kept[f.Name] = f.Revision
+	case MeshObjects:
+		w.obs.MeshReady = true
+		if w.router == nil {
+			w.router = &Weights{Primary: 100}
+		}
+	case PrimaryWorkload:
+		rev, ok := w.kept[f.Name]
+		if !ok {
+			return fmt.Errorf("no ControllerRevision %s", f.Name)
+		}
+		if w.primary == nil {
+			w.primary = &Workload{Name: w.target.Name + "-primary", Replicas: w.target.Replicas}
+		}
+		w.primary.Revision = rev
+	case ApexService:
+		w.obs.ApexReady = true
+	case Weights:
+		if w.noWrites {
+			return fmt.Errorf("the router cannot be written")
+		}
+		w.router = &f
+	case TargetScale:
+		if f.Replicas == 0 || w.target.Replicas == 0 {
+			w.target.Replicas = f.Replicas
+		}
+	}
+	return nil
+}
+
+func (w *world) answer(questions []Question) bool {
+	answered := false
+	for _, q := range questions {
+		words := w.hooks[q.Key]
+		switch {
+		case q.Metric != nil:
+			continue
+		case len(words) > 0 && words[0] == "silent":
+			continue
+		}
+		a := HookAnswer{CheckID: q.CheckID}
+		if len(words) > 1 && words[0] == "fail" {
+			a.Err = words[1]
+		}
+		if w.obs.Hooks == nil {
+			w.obs.Hooks = map[string]HookAnswer{}
+		}
+		w.obs.Hooks[q.Key] = a
+		w.log("  ? %s (%s, phase %s)", q.Key, q.Hook.Type, q.Phase)
+		answered = true
+	}
+	return answered
+}
+
+// check holds the laws that are true of every plan of every script.
+func (w *world) check(plan Plan) {
+	for _, law := range broken(w.canary, w.look(), plan) {
+		w.t.Errorf("at %s: %s\n%s", w.now.Sub(epoch), law, w.timeline.String())
+	}
+}
+
+func (w *world) log(format string, args ...any) {
+	fmt.Fprintf(&w.timeline, "%6s %s\n", w.now.Sub(epoch), fmt.Sprintf(format, args...))
+}
