@@ -1,0 +1,17 @@
+// Package envoy is the door to Envoy: resources of proxies go in, and come out on the ADS streams of the pods that are
+// bound to them; counters of pods' Envoys come back.
+//
+// One stream passes through these files in this order:
+//
+//	auth.go      who is asking: the bearer token, checked before the first message is read
+//	server.go    the gRPC service, the age of streams, draining
+//	stream.go    one stream: its pod, its proxy, what it acknowledged
+//	feed.go      what is sent next: clusters, their endpoints, listeners, routes, and last what nobody needs any more
+//	answer.go    which resources a subscription is owed
+//	snapshot.go  the published content of one proxy, marshalled and hashed once for all its pods
+//
+// The message loops of both protocol variants (delta and state of the world) are go-control-plane's. The cache behind
+// them is ours, because its snapshot cache answers each type on its own: it removes a cluster that routes still name,
+// sends a route before the endpoints of its new cluster, does not repeat endpoints after their cluster changed (Envoy
+// warms such a cluster until they come), holds one lock for all proxies, and marshals once per pod.
+package envoy

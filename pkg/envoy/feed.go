@@ -1,0 +1,350 @@
+package envoy
+
+import (
+	"sync"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+)
+
+// patience is how long listeners and routes wait for a proxy to take the clusters they name. Longer means that the
+// proxy does not answer as Envoy does; it then gets everything at once, which is what other control planes always do.
+const patience = 3 * time.Second
+
+// feed decides what one stream gets next. The message loop opens a watch per type; the feed answers it when something
+// is owed and everything that must come before has arrived:
+//
+//	clusters  ->  endpoints  ->  listeners, routes  ->  removal of clusters that nothing names any more
+//
+// A watch without an answer stays open, and a feed without a snapshot answers nothing: a proxy that is not published
+// waits in its startup probe.
+type feed struct {
+	mu    sync.Mutex
+	snap  *snapshot
+	lines map[string]*line
+	// again are, by type, the names whose cluster or listener was sent since they were.
+	again map[string]map[string]struct{}
+	// waiting runs while something is held back; hasty is set when it ends, until nothing needs to be held back.
+	waiting *time.Timer
+	hasty   bool
+	closed  bool
+}
+
+// broughtBy maps a type to the type of the names that its resources bring. Envoy warms a changed cluster until it gets
+// endpoints again, and a listener whose route source changed until it gets routes again, although neither differs.
+var broughtBy = map[string]string{resourcev3.ClusterType: resourcev3.EndpointType, resourcev3.ListenerType: resourcev3.RouteType}
+
+// line is one type on one stream.
+type line struct {
+	// watch is the open request, nil while an answer is on its way to the proxy.
+	watch watch
+	// pending is the answer on its way, nil while watch is open.
+	pending *answer
+	// answered tells that the type was answered on this stream before.
+	answered bool
+	// refused tells that the proxy refused the last answer.
+	refused bool
+	// brought is the version that a state-of-the-world proxy had when it connected, until it is answered.
+	brought string
+	// sent are the bodies that a state-of-the-world proxy has, to be repeated as long as they must stay.
+	sent map[string]*resource
+}
+
+// watch is an open request of either protocol variant.
+type watch interface {
+	subscription() cachev3.Subscription
+	// deliver hands the answer to the message loop. The channel behind it has room for one answer of each type.
+	deliver(*answer)
+}
+
+type deltaWatch struct {
+	typeURL string
+	sub     cachev3.Subscription
+	out     chan cachev3.DeltaResponse
+}
+
+func (w deltaWatch) subscription() cachev3.Subscription { return w.sub }
+
+func (w deltaWatch) deliver(a *answer) {
+	w.out <- &cachev3.DeltaPassthroughResponse{
+		// Only the type is read from the request, so the real one, which may be long, is not kept.
+		DeltaRequest:           &discoveryv3.DeltaDiscoveryRequest{TypeUrl: w.typeURL},
+		NextVersionMap:         a.known,
+		DeltaDiscoveryResponse: a.delta(w.typeURL),
+	}
+}
+
+type sotwWatch struct {
+	typeURL string
+	sub     cachev3.Subscription
+	out     chan cachev3.Response
+	line    *line
+}
+
+func (w sotwWatch) subscription() cachev3.Subscription { return w.sub }
+
+func (w sotwWatch) deliver(a *answer) {
+	var kept []*resource
+	sent := make(map[string]*resource, len(a.known))
+	for name := range a.known {
+		if r, ok := w.line.sent[name]; ok {
+			sent[name] = r
+			kept = append(kept, r)
+		}
+	}
+	for _, r := range a.state {
+		if old, ok := sent[r.name]; ok {
+			kept = without(kept, old)
+		}
+		sent[r.name] = r
+	}
+	w.line.sent = sent
+	w.out <- &cachev3.PassthroughResponse{
+		Request:           &discoveryv3.DiscoveryRequest{TypeUrl: w.typeURL},
+		DiscoveryResponse: a.sotw(w.typeURL, kept),
+		ReturnedResources: a.known,
+	}
+}
+
+func without(in []*resource, r *resource) []*resource {
+	out := in[:0]
+	for _, x := range in {
+		if x != r {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func newFeed() *feed {
+	return &feed{lines: map[string]*line{}, again: map[string]map[string]struct{}{
+		resourcev3.EndpointType: {}, resourcev3.RouteType: {},
+	}}
+}
+
+func (f *feed) line(typeURL string) *line {
+	l, ok := f.lines[typeURL]
+	if !ok {
+		l = &line{}
+		f.lines[typeURL] = l
+	}
+	return l
+}
+
+// set publishes s to the stream.
+func (f *feed) set(s *snapshot) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.snap = s
+	f.advance()
+}
+
+// open registers a watch and answers it if something is owed. The returned function withdraws it.
+func (f *feed) open(typeURL string, newWatch func(*line) watch) func() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.line(typeURL)
+	w := newWatch(l)
+	l.watch, l.pending = w, nil
+	f.advance()
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if l.watch == w {
+			l.watch = nil
+		}
+	}
+}
+
+// sent records that the pending answer of a type was written to the stream. Only now is it true that the proxy gets
+// it: the state-of-the-world loop drops an answer that a newer request of the type has overtaken.
+func (f *feed) sent(typeURL string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.line(typeURL)
+	l.answered, l.brought = true, ""
+	if l.pending == nil {
+		return
+	}
+	for _, r := range l.pending.changed {
+		delete(f.again[typeURL], r.name)
+		for _, name := range r.brings {
+			f.again[broughtBy[typeURL]][name] = struct{}{}
+		}
+	}
+	f.advance()
+}
+
+// heard records the proxy's verdict on the last answer of a type.
+func (f *feed) heard(typeURL string, refused bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.line(typeURL).refused = refused
+}
+
+// bring records the version of a type that a state-of-the-world proxy states in its first request of a stream. If it
+// is ours, the proxy has all we publish of a wildcard type: nothing needs to be sent again after a reconnect.
+func (f *feed) bring(typeURL, version string) {
+	// Not for types that are asked for by name: the version does not tell which names it was accepted for.
+	if typeURL != resourcev3.ClusterType && typeURL != resourcev3.ListenerType {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l := f.line(typeURL); !l.answered {
+		l.brought = version
+	}
+}
+
+// close stops the feed.
+func (f *feed) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	if f.waiting != nil {
+		f.waiting.Stop()
+	}
+}
+
+// advance answers every open watch that may be answered now. It is called whenever something changed.
+func (f *feed) advance() {
+	if f.snap == nil || f.closed {
+		return
+	}
+	progress, held := false, false
+	for _, typeURL := range servedTypes {
+		l, asked := f.lines[typeURL]
+		if !asked || l.watch == nil {
+			continue
+		}
+		a := owed(f.snap.types[typeURL], f.want(typeURL, l, true))
+		switch {
+		case a == nil:
+		case f.holds(typeURL) && !f.hasty:
+			held = true
+		default:
+			f.deliver(l, a)
+			progress = true
+		}
+	}
+	f.arm(held)
+	if !progress && !held && f.settled() {
+		f.removeClusters()
+	}
+}
+
+// want states what a line's open watch asks for.
+func (f *feed) want(typeURL string, l *line, keepGone bool) want {
+	c, sub := f.snap.types[typeURL], l.watch.subscription()
+	w := want{
+		wildcard: sub.IsWildcard(),
+		names:    sub.SubscribedResources(),
+		known:    sub.ReturnedResources(),
+		answered: l.answered,
+		keepGone: keepGone && typeURL == resourcev3.ClusterType,
+		tellMissing: f.quiet(resourcev3.ClusterType) &&
+			(typeURL == resourcev3.EndpointType || f.quiet(resourcev3.ListenerType)),
+	}
+	if l.brought == c.version {
+		w.known, w.answered = c.versions(), true
+	}
+	w.again = f.again[typeURL]
+	if w.again != nil && !l.answered {
+		// The last stream may have ended between a cluster and its endpoints, and then the cluster still waits for them.
+		w.known = nil
+	}
+	return w
+}
+
+// holds tells that a type must wait: listeners and routes until the endpoints of all clusters are sent. That is enough,
+// because Envoy works through a stream in order; there is no need to wait for receipts.
+func (f *feed) holds(typeURL string) bool {
+	if typeURL != resourcev3.ListenerType && typeURL != resourcev3.RouteType {
+		return false
+	}
+	clusters, asked := f.lines[resourcev3.ClusterType]
+	if !asked || clusters.refused {
+		// Without clusters, or with clusters that Envoy refuses, waiting would not make anything better.
+		return false
+	}
+	has := f.hasEndpoints()
+	for _, name := range f.snap.endpointNames {
+		if _, ok := has[name]; !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// hasEndpoints returns the endpoint names that were sent on this stream.
+func (f *feed) hasEndpoints() map[string]string {
+	l := f.lines[resourcev3.EndpointType]
+	switch {
+	case l == nil:
+		return nil
+	case l.watch != nil:
+		return l.watch.subscription().ReturnedResources()
+	case l.pending != nil:
+		return l.pending.known
+	}
+	return nil
+}
+
+// quiet tells that the proxy has taken, or refused, all it was sent of a type.
+func (f *feed) quiet(typeURL string) bool {
+	l, asked := f.lines[typeURL]
+	return !asked || l.watch != nil
+}
+
+// settled tells that the proxy has taken everything it was sent. A refused listener or route may still name what is no
+// longer published, so then nothing is settled.
+func (f *feed) settled() bool {
+	for _, typeURL := range servedTypes {
+		if l := f.lines[typeURL]; !f.quiet(typeURL) || l != nil && l.refused {
+			return false
+		}
+	}
+	return true
+}
+
+// removeClusters is the last step of an update: by now no listener and no route of the proxy names them.
+func (f *feed) removeClusters() {
+	l, asked := f.lines[resourcev3.ClusterType]
+	if !asked {
+		return
+	}
+	if a := owed(f.snap.types[resourcev3.ClusterType], f.want(resourcev3.ClusterType, l, false)); a != nil {
+		f.deliver(l, a)
+	}
+}
+
+func (f *feed) deliver(l *line, a *answer) {
+	w := l.watch
+	l.watch, l.pending = nil, a
+	w.deliver(a)
+}
+
+// arm starts, or ends, the wait after which held answers are sent anyway.
+func (f *feed) arm(held bool) {
+	if !held {
+		if f.waiting != nil {
+			f.waiting.Stop()
+			f.waiting = nil
+		}
+		f.hasty = false
+		return
+	}
+	if f.waiting == nil {
+		f.waiting = time.AfterFunc(patience, f.lose)
+	}
+}
+
+// lose ends the wait: the proxy did not do what Envoy does.
+func (f *feed) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hasty = true
+	f.advance()
+}

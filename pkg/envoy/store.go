@@ -1,0 +1,114 @@
+package envoy
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+	"github.com/sluice-mesh/sluice/pkg/xds"
+)
+
+// store holds what is published, and the feeds of those who want it.
+type store struct {
+	// publishing makes publishers take turns; mu protects the map and is held briefly.
+	publishing sync.Mutex
+	mu         sync.Mutex
+	proxies    map[mesh.ProxyID]*published
+}
+
+type published struct {
+	// snap is nil as long as the proxy is not published: its streams wait.
+	snap  *snapshot
+	feeds map[*feed]struct{}
+}
+
+func newStore() *store { return &store{proxies: map[mesh.ProxyID]*published{}} }
+
+// publish replaces everything that is published. Proxies that are missing from all are gone: their streams keep what
+// they have, and new streams wait.
+func (s *store) publish(all map[mesh.ProxyID]*xds.Resources) error {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	next := make(map[mesh.ProxyID]*snapshot, len(all))
+	for id, resources := range all {
+		snap, err := newSnapshot(s.snapshot(id), resources)
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", id, err)
+		}
+		next[id] = snap
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, p := range s.proxies {
+		if _, stays := next[id]; !stays {
+			p.snap = nil
+			s.forget(id, p)
+		}
+	}
+	for id, snap := range next {
+		p := s.proxy(id)
+		if p.snap == snap {
+			continue
+		}
+		p.snap = snap
+		for f := range p.feeds {
+			f.set(snap)
+		}
+	}
+	return nil
+}
+
+func (s *store) snapshot(id mesh.ProxyID) *snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, ok := s.proxies[id]; ok {
+		return p.snap
+	}
+	return nil
+}
+
+// attach lets a feed follow a proxy until the returned function is called.
+func (s *store) attach(id mesh.ProxyID, f *feed) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.proxy(id)
+	p.feeds[f] = struct{}{}
+	if p.snap != nil {
+		f.set(p.snap)
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(p.feeds, f)
+		s.forget(id, p)
+	}
+}
+
+// proxy returns the entry of id, made on first use.
+func (s *store) proxy(id mesh.ProxyID) *published {
+	p, ok := s.proxies[id]
+	if !ok {
+		p = &published{feeds: map[*feed]struct{}{}}
+		s.proxies[id] = p
+	}
+	return p
+}
+
+// forget drops an entry that nobody publishes and nobody follows.
+func (s *store) forget(id mesh.ProxyID, p *published) {
+	if p.snap == nil && len(p.feeds) == 0 && s.proxies[id] == p {
+		delete(s.proxies, id)
+	}
+}
+
+func (s *store) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, p := range s.proxies {
+		if p.snap != nil {
+			n++
+		}
+	}
+	return n
+}
