@@ -1,0 +1,162 @@
+package canary
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// options of a case are a document of its input.
+type options struct {
+	Weight      int    // the canary's, in percent
+	MinReplicas int32  // the primary's floor
+	Revision    string // that the primary gets
+}
+
+// TestBuilders builds everything that a Canary stands for: testdata/build/<case>.in.yaml -> <case>.out.yaml.
+// The input holds the Canary, its Deployment, and where the case needs them an autoscaler, the primary as it is, and options.
+func TestBuilders(t *testing.T) {
+	inputs, err := filepath.Glob("testdata/build/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, in := range inputs {
+		name := strings.TrimSuffix(filepath.Base(in), ".in.yaml")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.HasPrefix(data, []byte("# ")) {
+				t.Error("the first line must say why this case exists")
+			}
+			compare(t, strings.Replace(in, ".in.", ".out.", 1), build(t, documents(t, data)))
+		})
+	}
+	outputs, _ := filepath.Glob("testdata/build/*.out.yaml")
+	if len(outputs) != len(inputs) {
+		t.Errorf("%d inputs, %d outputs", len(inputs), len(outputs))
+	}
+}
+
+func build(t *testing.T, docs map[string]map[string]any) []any {
+	c, d, o := &canaryv1beta1.Canary{}, &appsv1.Deployment{}, options{Revision: "0123456789abcdef"}
+	strict(t, docs["Canary"], c)
+	strict(t, docs["Deployment"], d)
+	strict(t, docs["Options"], &o)
+	pods, err := PodsOf(d.Spec.Selector.MatchLabels, d.Spec.Template.Spec)
+	if err != nil {
+		return []any{map[string]any{"error": err.Error()}}
+	}
+	var out []any
+	for _, vn := range VirtualNodes(c, pods) {
+		out = append(out, vn)
+	}
+	for _, vr := range VirtualRouters(c, pods, Weights{Primary: 100 - o.Weight, Canary: o.Weight}) {
+		out = append(out, vr)
+	}
+	if w := WeightsOf(c, VirtualRouters(c, pods, Weights{Primary: 100 - o.Weight, Canary: o.Weight})[0]); w == nil || w.Canary != o.Weight {
+		t.Errorf("weights are written as %d and read as %v", o.Weight, w)
+	}
+	for _, vs := range VirtualServices(c) {
+		out = append(out, vs)
+	}
+	for _, svc := range Services(c, pods) {
+		out = append(out, svc)
+	}
+	template := docs["Deployment"]["spec"].(map[string]any)["template"].(map[string]any)
+	src := PrimarySource{
+		Target: docs["Deployment"], Template: template, Revision: o.Revision,
+		Current: docs["Deployment-primary"], MinReplicas: o.MinReplicas,
+	}
+	before := printed(t, docs)
+	out = append(out, PrimaryDeployment(c, pods, src))
+	if hpa := docs["HorizontalPodAutoscaler"]; hpa != nil {
+		var floor *int32
+		if o.MinReplicas > 0 {
+			floor = &o.MinReplicas
+		}
+		out = append(out, PrimaryHPA(c, hpa, floor))
+	}
+	if diff := cmp.Diff(before, printed(t, docs)); diff != "" {
+		t.Errorf("a builder changed its input:\n%s", diff)
+	}
+	return out
+}
+
+// documents reads a multi-document file by kind. A second Deployment is the primary as it is.
+func documents(t *testing.T, data []byte) map[string]map[string]any {
+	out := map[string]map[string]any{}
+	for _, doc := range strings.Split(string(data), "\n---\n") {
+		var m map[string]any
+		if err := yaml.Unmarshal([]byte(doc), &m); err != nil {
+			t.Fatal(err)
+		}
+		kind := m["kind"].(string)
+		if out[kind] != nil {
+			kind += "-primary"
+		}
+		out[kind] = m
+	}
+	return out
+}
+
+func strict(t *testing.T, doc map[string]any, into any) {
+	t.Helper()
+	b, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := into.(*options); ok {
+		delete(doc, "kind")
+		b, _ = json.Marshal(doc)
+	}
+	// Deployments hold a field from the future in some cases, so they are not strict.
+	read := yaml.UnmarshalStrict
+	if _, ok := into.(*appsv1.Deployment); ok {
+		read = yaml.Unmarshal
+	}
+	if err := read(b, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func printed(t *testing.T, v any) string {
+	b, err := yaml.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func compare(t *testing.T, file string, objects []any) {
+	var parts []string
+	for _, o := range objects {
+		parts = append(parts, printed(t, o))
+	}
+	got := strings.Join(parts, "---\n")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
