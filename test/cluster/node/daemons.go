@@ -93,6 +93,7 @@ func (p programs) controllersDaemon() daemon {
 		"--root-ca-file=" + path("pki", "ca.crt"),
 		"--cluster-signing-cert-file=" + path("pki", "ca.crt"),
 		"--cluster-signing-key-file=" + path("pki", "ca.key"),
+		"--flex-volume-plugin-dir=" + path("volume-plugins"),
 		"--leader-elect=false", // there is only one
 		"--horizontal-pod-autoscaler-sync-period=5s",
 		"--horizontal-pod-autoscaler-initial-readiness-delay=5s",

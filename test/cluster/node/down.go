@@ -2,14 +2,12 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -39,6 +37,9 @@ func Down(ctx context.Context, log io.Writer) error {
 		removeNetwork(ctx),
 		removeCgroup(),
 		removeLogLinks(),
+		removeNetworkResults(),
+		removeDevicePlugins(),
+		restoreSysctls(),
 		hosts.Set(hosts.File, nil), // the balancer did, unless it was killed
 	)
 	if failed != nil {
@@ -99,58 +100,3 @@ func pidIfAlive(r record) int {
 // noProcess is above the kernel's highest number. Zero and -1 would not do:
 // they mean whole groups of processes.
 const noProcess = 1 << 30
-
-// removeShimSockets deletes the sockets of this cluster's shims. They lie in a
-// folder that every containerd of the machine uses, so each is looked up in what
-// containerd kept about its container.
-func removeShimSockets() error {
-	found, err := filepath.Glob(path("run", "containerd", "io.containerd.runtime.v2.task", "*", "*", "bootstrap.json"))
-	if err != nil {
-		return err
-	}
-	for _, file := range found {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		var shim struct {
-			Address string `json:"address"`
-		}
-		if json.Unmarshal(content, &shim) != nil {
-			continue
-		}
-		if socket, ok := strings.CutPrefix(shim.Address, "unix://"); ok {
-			if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("remove a shim's socket: %w", err)
-			}
-		}
-	}
-	// Only if nobody else's containerd uses them: a folder with files stays.
-	for _, dir := range []string{"/run/containerd/s", "/run/containerd/fifo", "/run/containerd"} {
-		_ = os.Remove(dir)
-	}
-	return nil
-}
-
-// removeLogLinks clears the links to our pods' logs out of the one folder whose
-// place the kubelet does not let us choose.
-func removeLogLinks() error {
-	const dir = "/var/log/containers"
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look for links to logs: %w", err)
-	}
-	for _, e := range entries {
-		link := filepath.Join(dir, e.Name())
-		if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, Dir+"/") {
-			if err := os.Remove(link); err != nil {
-				return fmt.Errorf("remove a link to a log: %w", err)
-			}
-		}
-	}
-	_ = os.Remove(dir) // unless others use it
-	return nil
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,15 +15,10 @@ const table = "sluice-cluster"
 
 var kubeTables = []string{"ip kube-proxy", "ip6 kube-proxy", "inet cni_hostport"}
 
-const forwardFile = "/proc/sys/net/ipv4/ip_forward"
-
-// forwardRecord keeps what the machine's setting was before.
-const forwardRecord = "ip_forward.before"
-
 // makeNetwork gives the node its address and pods their way out.
 func makeNetwork(ctx context.Context) error {
-	if err := enableForwarding(); err != nil {
-		return err
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1\n"), 0o644); err != nil {
+		return fmt.Errorf("let the machine route between pods (set net.ipv4.ip_forward to 1): %w", err)
 	}
 	for _, args := range [][]string{
 		{"link", "add", Bridge, "type", "bridge"},
@@ -50,21 +44,6 @@ func makeNetwork(ctx context.Context) error {
 	return nil
 }
 
-// enableForwarding lets the machine route between pods.
-func enableForwarding() error {
-	before, err := os.ReadFile(forwardFile)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", forwardFile, err)
-	}
-	if err := os.WriteFile(path(forwardRecord), before, 0o644); err != nil {
-		return fmt.Errorf("remember the machine's forwarding setting: %w", err)
-	}
-	if err := os.WriteFile(forwardFile, []byte("1\n"), 0o644); err != nil {
-		return fmt.Errorf("let the machine route between pods (set net.ipv4.ip_forward to 1): %w", err)
-	}
-	return nil
-}
-
 // removeNetwork undoes makeNetwork and what the cluster added to it. The pods'
 // own devices vanish with their network namespaces.
 func removeNetwork(ctx context.Context) error {
@@ -81,14 +60,7 @@ func removeNetwork(ctx context.Context) error {
 			failed = errors.Join(failed, run(ctx, "nft", append([]string{"delete", "table"}, strings.Fields(t)...)...))
 		}
 	}
-	before, err := os.ReadFile(path(forwardRecord))
-	if errors.Is(err, fs.ErrNotExist) {
-		return failed
-	}
-	if err != nil {
-		return errors.Join(failed, err)
-	}
-	return errors.Join(failed, os.WriteFile(forwardFile, before, 0o644))
+	return failed
 }
 
 // hasTable reads the answer of "nft list tables": one "table ip name" per line.

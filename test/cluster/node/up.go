@@ -111,6 +111,9 @@ func prepare(o Options, p programs) (settings, error) {
 		PauseImage: pauseName, CoreDNSImage: coreDNSName, MetricsImage: metricsName,
 		Resolvers: hostResolvers(), BalancerRegexp: balancerRegexp(o.Domain),
 	}
+	if err := rememberSysctls(); err != nil {
+		return settings{}, err
+	}
 	if err := writeCredentials(); err != nil {
 		return settings{}, err
 	}
