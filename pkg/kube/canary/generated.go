@@ -1,0 +1,228 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-mesh/sluice/pkg/canary"
+)
+
+// meshObjects are the VirtualNodes, VirtualRouters and VirtualServices of a Canary, in the order in which they must
+// come: nothing points at what is not there yet. The weights are those of the apex router.
+func (v *view) meshObjects(weights canary.Weights) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	add := func(kind schema.GroupVersionKind, object any) error {
+		u, err := wanted(kind, object)
+		out = append(out, u)
+		return err
+	}
+	for _, node := range canary.VirtualNodes(v.canary, v.pods) {
+		if err := add(kindVirtualNode, node); err != nil {
+			return nil, err
+		}
+	}
+	for _, router := range canary.VirtualRouters(v.canary, v.pods, weights) {
+		if err := add(kindVirtualRouter, router); err != nil {
+			return nil, err
+		}
+	}
+	for _, service := range canary.VirtualServices(v.canary) {
+		if err := add(kindVirtualService, service); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// services are the Services of a Canary; the one named like the apex is asked for apart.
+func (v *view) services() (sides []*unstructured.Unstructured, apex *unstructured.Unstructured, err error) {
+	for _, service := range canary.Services(v.canary, v.pods) {
+		u, err := wanted(kindService, service)
+		if err != nil {
+			return nil, nil, err
+		}
+		if u.GetName() == v.apex() {
+			apex = u
+			continue
+		}
+		sides = append(sides, u)
+	}
+	return sides, apex, nil
+}
+
+// wanted is a built object as the store handles it.
+func wanted(kind schema.GroupVersionKind, object any) (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return nil, fmt.Errorf("encode a %s: %w", kind.Kind, err)
+	}
+	u := &unstructured.Unstructured{Object: content}
+	u.SetGroupVersionKind(kind)
+	unstructured.RemoveNestedField(u.Object, "status")
+	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
+	return u, nil
+}
+
+// seeGenerated compares what we generate with what is there.
+func (s *shell) seeGenerated(ctx context.Context, v *view) error {
+	if v.podsErr != nil {
+		v.obs.Missing = []string{v.podsErr.Error()}
+		return nil
+	}
+	router, err := s.store.get(ctx, v.in(kindVirtualRouter, v.apex()))
+	if err != nil {
+		return err
+	}
+	var weights canary.Weights // of a router that is missing in any case
+	if v.obs.Weights = weightsOf(router, v.apex()); v.obs.Weights != nil {
+		weights = *v.obs.Weights
+	}
+	objects, err := v.meshObjects(weights)
+	if err != nil {
+		return err
+	}
+	services, _, err := v.services()
+	if err != nil {
+		return err
+	}
+	for _, want := range append(objects, services...) {
+		problem, err := s.problem(ctx, v, want)
+		if err != nil {
+			return err
+		}
+		if problem != "" {
+			v.obs.Missing = append(v.obs.Missing, problem)
+		}
+	}
+	v.obs.MeshReady = len(v.obs.Missing) == 0
+	return nil
+}
+
+// problem says what keeps a generated object from being what we want; empty if nothing does.
+func (s *shell) problem(ctx context.Context, v *view, want *unstructured.Unstructured) (string, error) {
+	o := objectOf(want)
+	live, err := s.store.get(ctx, o)
+	switch {
+	case err != nil:
+		return "", err
+	case live == nil:
+		return fmt.Sprintf("%s %s", o.Kind, o.Name), nil
+	case !metav1.IsControlledBy(live, v.canary):
+		return foreign(o, live), nil
+	case difference(live, completed(want, live)) != nil:
+		return fmt.Sprintf("%s %s", o.Kind, o.Name), nil
+	}
+	return "", nil
+}
+
+// foreign is the sentence about an object of ours whose name somebody else took.
+func foreign(o object, live *unstructured.Unstructured) string {
+	owner := "nobody's"
+	if controller := metav1.GetControllerOf(live); controller != nil {
+		owner = fmt.Sprintf("%s %s's", controller.Kind, controller.Name)
+	}
+	return fmt.Sprintf("%s %s exists already and is %s: delete it, or give the Canary another service.name", o.Kind, o.Name, owner)
+}
+
+// weightsOf reads the weights of an apex router's first route; nil if they are not there.
+func weightsOf(router *unstructured.Unstructured, apex string) *canary.Weights {
+	if router == nil {
+		return nil
+	}
+	routes, _, _ := unstructured.NestedSlice(router.Object, "spec", "routes")
+	if len(routes) == 0 {
+		return nil
+	}
+	route, _ := routes[0].(map[string]any)
+	for _, field := range route {
+		typed, _ := field.(map[string]any)
+		targets, found, _ := unstructured.NestedSlice(typed, "action", "weightedTargets")
+		if !found {
+			continue
+		}
+		var w canary.Weights
+		for _, t := range targets {
+			target, _ := t.(map[string]any)
+			name, _, _ := unstructured.NestedString(target, "virtualNodeRef", "name")
+			weight, _, _ := unstructured.NestedInt64(target, "weight")
+			switch name {
+			case apex + "-primary":
+				w.Primary = int(weight)
+			case apex + "-canary":
+				w.Canary = int(weight)
+			}
+		}
+		return &w
+	}
+	return nil
+}
+
+// seeApex finds out whether users who call the apex Service reach the primary.
+func (s *shell) seeApex(ctx context.Context, v *view) error {
+	if v.podsErr != nil {
+		return nil
+	}
+	_, want, err := v.services()
+	if err != nil || want == nil {
+		return err
+	}
+	live, err := s.store.get(ctx, v.in(kindService, v.apex()))
+	if err != nil || live == nil {
+		return err
+	}
+	have, _, _ := unstructured.NestedStringMap(live.Object, "spec", "selector")
+	need, _, _ := unstructured.NestedStringMap(want.Object, "spec", "selector")
+	if len(have) != len(need) {
+		return nil
+	}
+	for key, value := range need {
+		if have[key] != value {
+			return nil
+		}
+	}
+	v.obs.ApexReady, err = s.servedBy(ctx, v, v.apex(), v.primaryName())
+	return err
+}
+
+// servedBy says whether a Service's ready endpoints are pods of a Deployment, and there is one. The slices lag behind
+// the selector: for a moment they still hold the pods that it selected before.
+func (s *shell) servedBy(ctx context.Context, v *view, service, deployment string) (bool, error) {
+	var slices discoveryv1.EndpointSliceList
+	err := s.store.client.List(ctx, &slices, client.InNamespace(v.canary.Namespace),
+		client.MatchingLabels{discoveryv1.LabelServiceName: service})
+	if err != nil {
+		return false, fmt.Errorf("list the endpoints of Service %s: %w", service, err)
+	}
+	ready := 0
+	for _, slice := range slices.Items {
+		for _, endpoint := range slice.Endpoints {
+			if endpoint.Conditions.Ready != nil && !*endpoint.Conditions.Ready {
+				continue
+			}
+			if endpoint.TargetRef == nil || !belongsTo(endpoint.TargetRef, deployment) {
+				return false, nil
+			}
+			ready++
+		}
+	}
+	return ready > 0, nil
+}
+
+// belongsTo recognises a Deployment's pod by its name: <deployment>-<template hash>-<suffix>, where neither holds a dash.
+func belongsTo(pod *corev1.ObjectReference, deployment string) bool {
+	dashes, end := 0, len(pod.Name)
+	for i := len(pod.Name) - 1; i >= 0 && dashes < 2; i-- {
+		if pod.Name[i] == '-' {
+			dashes, end = dashes+1, i
+		}
+	}
+	return dashes == 2 && pod.Name[:end] == deployment
+}

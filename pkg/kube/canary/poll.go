@@ -1,0 +1,151 @@
+package canary
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/canary"
+	"github.com/sluice-mesh/sluice/pkg/gate"
+)
+
+// Pod is a pod whose Envoy is read.
+type Pod struct {
+	// UID tells it from an earlier pod of the same name or address.
+	UID string
+	// Name and Namespace are for messages.
+	Name, Namespace string
+	// IP is where its Envoy answers.
+	IP string
+}
+
+// StatsReader reads the counters of Envoys.
+type StatsReader interface {
+	// Read reads one pod's counters once. It is called for many pods at the same time.
+	Read(ctx context.Context, pod Pod) (gate.Sample, error)
+}
+
+// poll reads the Envoys of one Canary's pods, again and again, while the Canary is under analysis.
+type poll struct {
+	cancel context.CancelFunc
+	since  time.Time
+
+	mu      sync.Mutex
+	pods    map[string]Pod
+	history gate.History
+}
+
+// watchPods makes the session poll exactly these pods, and begins to if it does not yet.
+func (s *shell) watchPods(key types.NamespacedName, session *session, pods []Pod) {
+	session.mu.Lock()
+	defer session.mu.Unlock()
+	if session.poll == nil {
+		ctx, cancel := context.WithCancel(s.background)
+		p := &poll{cancel: cancel, since: s.clock.Now(), pods: map[string]Pod{}}
+		session.poll = p
+		s.work.Go(func() { s.pollLoop(ctx, key, p) })
+	}
+	session.poll.set(pods)
+}
+
+func (s *session) stopPolling() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll != nil {
+		s.poll.cancel()
+		s.poll = nil
+	}
+}
+
+func (p *poll) set(pods []Pod) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := make(map[string]Pod, len(pods))
+	for _, pod := range pods {
+		now[pod.UID] = pod
+	}
+	for uid := range p.pods {
+		if _, still := now[uid]; !still {
+			p.history.Remove(uid) // what it counted stays
+		}
+	}
+	p.pods = now
+}
+
+func (s *shell) pollLoop(ctx context.Context, key types.NamespacedName, p *poll) {
+	ticker := s.clock.NewTicker(s.pollInterval)
+	defer ticker.Stop()
+	for {
+		if changed := s.pollOnce(ctx, p); changed && ctx.Err() == nil {
+			s.wake(key) // a pod was lost or found again: the conditions say so
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+		}
+	}
+}
+
+// pollOnce reads all pods at the same time and says whether the set of unreachable ones changed.
+func (s *shell) pollOnce(ctx context.Context, p *poll) bool {
+	p.mu.Lock()
+	pods := make([]Pod, 0, len(p.pods))
+	for _, pod := range p.pods {
+		pods = append(pods, pod)
+	}
+	before := len(p.history.Unreachable())
+	p.mu.Unlock()
+
+	// A pod that does not answer within a few polls is as good as unreachable; the next round must not wait for it.
+	ctx, cancel := context.WithTimeout(ctx, 3*s.pollInterval)
+	defer cancel()
+	var round sync.WaitGroup
+	for _, pod := range pods {
+		round.Go(func() {
+			sample, err := s.stats.Read(ctx, pod)
+			p.add(pod, sample, err, s.clock.Now())
+		})
+	}
+	round.Wait()
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.history.Unreachable()) != before
+}
+
+func (p *poll) add(pod Pod, sample gate.Sample, err error, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, still := p.pods[pod.UID]; !still {
+		return // deleted while it was being read: its failure to answer means nothing
+	}
+	if err != nil {
+		p.history.AddUnreachable(pod.UID, now, err)
+		return
+	}
+	// One clock for samples and windows, whoever read the sample.
+	sample.Pod, sample.At = pod.UID, now
+	p.history.Add(sample)
+}
+
+// measured adds the built-in metrics to an observation.
+func (p *poll) measured(c *canaryv1beta1.Canary, obs *canary.Observation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var unreachable []string
+	for uid := range p.history.Unreachable() {
+		if pod, ok := p.pods[uid]; ok {
+			unreachable = append(unreachable, pod.Name)
+		}
+	}
+	obs.MeasuringSince = p.since
+	for name, span := range canary.MetricWindow(c, obs.Now) {
+		if m, ok := canary.Measure(name, p.history.Window(span.From, span.To), unreachable); ok {
+			obs.Metrics[name] = m
+		}
+	}
+}

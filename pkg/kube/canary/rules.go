@@ -1,0 +1,51 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-mesh/sluice/pkg/validate"
+)
+
+// seeRules asks the rulebook, so that what slipped past admission never starts.
+func (s *shell) seeRules(ctx context.Context, v *view) error {
+	world := validate.World{At: validate.RolloutStart}
+	canaries, err := s.list(ctx, v, kindCanary)
+	if err != nil {
+		return err
+	}
+	for i := range canaries {
+		// One that does not decode is somebody else's trouble; it is reported when its own turn comes.
+		if other, err := decode(&canaries[i]); err == nil {
+			world.Canaries = append(world.Canaries, other)
+		}
+	}
+	scalers, err := s.list(ctx, v, kindHPA)
+	if err != nil {
+		return err
+	}
+	for i := range scalers {
+		hpa := &autoscalingv2.HorizontalPodAutoscaler{}
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(scalers[i].Object, hpa) == nil {
+			world.HPAs = append(world.HPAs, hpa)
+		}
+	}
+	v.obs.Blockers = append(v.obs.Blockers, validate.Denied(validate.Canary(nil, v.canary, world))...)
+	return nil
+}
+
+// list returns the objects of a kind in the Canary's namespace, from the cache.
+func (s *shell) list(ctx context.Context, v *view, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
+	var list unstructured.UnstructuredList
+	list.SetGroupVersionKind(kind)
+	if err := s.store.client.List(ctx, &list, client.InNamespace(v.canary.Namespace)); err != nil {
+		return nil, fmt.Errorf("list %s: %w", kind.Kind, err)
+	}
+	return list.Items, nil
+}

@@ -1,0 +1,251 @@
+package canary
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/canary"
+)
+
+// session is what this process keeps of a Canary between two passes. None of it is needed to go on after a restart:
+// a question without an answer is asked again, and counters are read again.
+type session struct {
+	mu      sync.Mutex
+	answers map[string]answer // by Question.Key, or the metric's name
+	asking  *asking
+	poll    *poll
+	// complaint is the last thing that went wrong and was said aloud, so that it is said once.
+	complaint string
+	// telling is the tail of the event hooks' queue: events reach their hooks in order.
+	telling chan struct{}
+}
+
+// answer is what came back for a question, until the plan no longer asks it.
+type answer struct {
+	checkID string
+	hook    *canary.HookAnswer
+	metric  *canary.Measurement
+}
+
+// asking is a run of questions, one after the other.
+type asking struct {
+	questions []canary.Question
+	cancel    context.CancelFunc
+}
+
+// answered copies the answers that are there into an observation.
+func (s *session) answered(obs *canary.Observation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, a := range s.answers {
+		if a.hook != nil {
+			obs.Hooks[key] = *a.hook
+		}
+		if a.metric != nil {
+			obs.Metrics[key] = *a.metric
+		}
+	}
+}
+
+// settle forgets the answers of checks that the recorded plan no longer asks about.
+func (s *session) settle(ask []canary.Question) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current := map[string]bool{}
+	for _, q := range ask {
+		current[q.CheckID] = true
+	}
+	maps.DeleteFunc(s.answers, func(_ string, a answer) bool { return !current[a.checkID] })
+}
+
+// ask answers the questions of a plan beside the worker. A run that is under way for the same questions goes on, and so
+// does one when nothing is asked: a hook may be called for the load that it generates, whatever it answers. Only newer
+// questions end it, so that a hook that hangs holds nothing but itself.
+func (s *shell) ask(c *canaryv1beta1.Canary, session *session, questions []canary.Question) {
+	session.mu.Lock()
+	defer session.mu.Unlock()
+	open := slices.DeleteFunc(slices.Clone(questions), func(q canary.Question) bool {
+		a, ok := session.answers[answerKey(q)]
+		return ok && a.checkID == q.CheckID
+	})
+	run := session.asking
+	if len(open) == 0 || run != nil && covers(run.questions, open) {
+		return
+	}
+	if run != nil {
+		run.cancel()
+	}
+	ctx, cancel := context.WithCancel(s.background)
+	run = &asking{questions: open, cancel: cancel}
+	session.asking = run
+	s.work.Go(func() { s.answerAll(ctx, c, session, run) })
+}
+
+// answerAll asks one question after the other and stops at the first hook that fails: later hooks of a check are for
+// releases that passed the earlier ones.
+func (s *shell) answerAll(ctx context.Context, c *canaryv1beta1.Canary, session *session, run *asking) {
+	defer run.cancel()
+	for _, q := range run.questions {
+		a := s.answer(ctx, c, q)
+		session.mu.Lock()
+		if ctx.Err() != nil { // stopped: a newer run may have asked the same question
+			session.mu.Unlock()
+			return
+		}
+		session.answers[answerKey(q)] = a
+		session.mu.Unlock()
+		s.wake(keyOf(c))
+		if a.hook != nil && a.hook.Err != "" {
+			break
+		}
+	}
+	session.mu.Lock()
+	defer session.mu.Unlock()
+	if session.asking == run {
+		session.asking = nil
+	}
+}
+
+func (s *shell) answer(ctx context.Context, c *canaryv1beta1.Canary, q canary.Question) answer {
+	if q.Metric != nil {
+		m := s.measure(ctx, c, q)
+		return answer{checkID: q.CheckID, metric: &m}
+	}
+	a := canary.HookAnswer{CheckID: q.CheckID}
+	if err := s.hooks.Call(ctx, c, q.Phase, q.Hook); err != nil {
+		a.Err = err.Error()
+	}
+	return answer{checkID: q.CheckID, hook: &a}
+}
+
+func (s *shell) measure(ctx context.Context, c *canaryv1beta1.Canary, q canary.Question) canary.Measurement {
+	if s.metrics == nil {
+		return canary.Measurement{Err: "metric " + q.Metric.Name + " needs a metric provider, and none is configured"}
+	}
+	span := canary.MetricWindow(c, s.clock.Now())[q.Metric.Name]
+	return s.metrics.Measure(ctx, c, *q.Metric, span)
+}
+
+// answerKey is where the answer to a question goes.
+func answerKey(q canary.Question) string {
+	if q.Metric != nil {
+		return q.Metric.Name
+	}
+	return q.Key
+}
+
+// covers says whether a run answers all these questions.
+func covers(run, questions []canary.Question) bool {
+	for _, q := range questions {
+		if !slices.ContainsFunc(run, func(r canary.Question) bool {
+			return answerKey(r) == answerKey(q) && r.CheckID == q.CheckID
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// sessions are the sessions of all Canaries.
+type sessions struct {
+	mu    sync.Mutex
+	byKey map[types.NamespacedName]*session
+}
+
+func (s *sessions) of(key types.NamespacedName) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byKey[key] == nil {
+		s.byKey[key] = &session{answers: map[string]answer{}}
+	}
+	return s.byKey[key]
+}
+
+// end stops whatever runs for a Canary that is no more.
+func (s *sessions) end(key types.NamespacedName) {
+	s.mu.Lock()
+	session := s.byKey[key]
+	delete(s.byKey, key)
+	s.mu.Unlock()
+	if session == nil {
+		return
+	}
+	session.mu.Lock()
+	if session.asking != nil {
+		session.asking.cancel()
+		session.asking = nil
+	}
+	session.mu.Unlock()
+	session.stopPolling()
+}
+
+// tell sends events to the event hooks, in order, without anybody waiting for it.
+func (s *shell) tell(c *canaryv1beta1.Canary, session *session, events []canary.Event) {
+	hooks := eventHooks(c)
+	if len(hooks) == 0 || len(events) == 0 {
+		return
+	}
+	now := s.clock.Now()
+	session.mu.Lock()
+	before, done := session.telling, make(chan struct{})
+	session.telling = done
+	session.mu.Unlock()
+	s.work.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		for _, e := range events {
+			for _, hook := range hooks {
+				s.tellOne(c, hook, e, now)
+			}
+		}
+	})
+}
+
+func (s *shell) tellOne(c *canaryv1beta1.Canary, hook canaryv1beta1.CanaryWebhook, e canary.Event, at time.Time) {
+	if err := s.hooks.Tell(s.background, c, hook, e.Message, e.Type, at); err != nil {
+		s.log.Warn("event hook failed", "canary", fullName(c), "hook", hook.Name, "error", err.Error())
+	}
+}
+
+func eventHooks(c *canaryv1beta1.Canary) []canaryv1beta1.CanaryWebhook {
+	var hooks []canaryv1beta1.CanaryWebhook
+	if c.Spec.Analysis == nil {
+		return nil
+	}
+	for _, hook := range c.Spec.Analysis.Webhooks {
+		if hook.Type == canaryv1beta1.EventHook {
+			hooks = append(hooks, hook)
+		}
+	}
+	return hooks
+}
+
+func newSessions() sessions {
+	return sessions{byKey: map[types.NamespacedName]*session{}}
+}
+
+// polling lists the Canaries of a namespace whose pods are polled.
+func (s *sessions) polling(namespace string) []types.NamespacedName {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []types.NamespacedName
+	for key, session := range s.byKey {
+		if key.Namespace != namespace {
+			continue
+		}
+		session.mu.Lock()
+		if session.poll != nil {
+			out = append(out, key)
+		}
+		session.mu.Unlock()
+	}
+	return out
+}

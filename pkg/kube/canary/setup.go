@@ -1,0 +1,210 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+)
+
+// Options are what the shell needs besides Kubernetes.
+type Options struct {
+	// Log gets one line per event, with the event's text as its message.
+	Log *slog.Logger
+	// Stats reads Envoys; nil leaves the built-in metrics without data.
+	Stats StatsReader
+	// Hooks calls webhooks.
+	Hooks HookCaller
+	// Metrics asks metric providers; nil makes every metric that needs one fail.
+	Metrics MetricReader
+	// Workers is how many Canaries are looked at at the same time; zero means 4.
+	Workers int
+	// PollInterval is the time between two readings of a pod's Envoy; zero means one second.
+	PollInterval time.Duration
+	// Version is told to Prometheus.
+	Version string
+
+	// Clock is the real one unless a test brings another. Timers, polls and decisions follow it.
+	Clock clock.WithTicker
+	// Registry gets the metrics; nil means controller-runtime's, which the manager serves.
+	Registry prometheus.Registerer
+	// Name tells two shells of one process apart, in tests; empty means canary.
+	Name string
+}
+
+// CacheOptions limits the caches of the manager to what the shell reads: no managed fields, only pods with an Envoy of
+// ours, only revisions that we keep, of endpoints only whose they are.
+func CacheOptions(namespaces ...string) cache.Options {
+	proxied, err := labels.NewRequirement(sluice.LabelProxy, selection.Exists, nil)
+	if err != nil {
+		panic(err) // the label is a constant
+	}
+	options := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		// What the store hands out is shared and never changed, so copying each object at each look is waste.
+		DefaultUnsafeDisableDeepCopy: ptr.To(true),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:                {Label: labels.NewSelector().Add(*proxied), Transform: slimPod},
+			&discoveryv1.EndpointSlice{}: {Transform: slimSlice},
+			empty(kindControllerRevision): {
+				Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/managed-by": sluice.ManagedBy}),
+			},
+		},
+	}
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
+}
+
+// ClientOptions makes the manager's client read unstructured objects from the caches.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
+}
+
+// Add puts the shell into a manager. It works only while the manager leads, but its caches are warm before.
+func Add(ctx context.Context, mgr manager.Manager, o Options) error {
+	o = o.withDefaults()
+	clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("make a client for events: %w", err)
+	}
+	s := &shell{
+		store:        newStore(mgr.GetClient()),
+		clock:        o.Clock,
+		pollInterval: o.PollInterval,
+		log:          o.Log,
+		stats:        o.Stats,
+		hooks:        o.Hooks,
+		metrics:      o.Metrics,
+		events:       newEvents(ctx, clientset.CoreV1().Events(""), mgr.GetScheme(), o.Log),
+		gauges:       newGauges(o.Registry),
+		index:        newIndex(),
+		sessions:     newSessions(),
+		background:   ctx,
+		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: o.Name, Clock: o.Clock}),
+	}
+	s.gauges.info.WithLabelValues(o.Version, "appmesh:v1beta2").Set(1)
+	ctl, err := controller.New(o.Name, mgr, controller.Options{
+		Reconciler:              s,
+		MaxConcurrentReconciles: o.Workers,
+		// The standby's caches are warm, so that it can go on within seconds.
+		EnableWarmup: ptr.To(true),
+		// Our own queue, because hooks and polls put Canaries into it too, and because its clock is ours.
+		NewQueue: func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+			return s.queue
+		},
+		SkipNameValidation: ptr.To(o.Name != defaultName),
+	})
+	if err != nil {
+		return fmt.Errorf("make the controller: %w", err)
+	}
+	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		<-ctx.Done()
+		s.work.Wait() // hooks and polls end with the background context
+		return nil
+	})); err != nil {
+		return fmt.Errorf("add the shell: %w", err)
+	}
+	return s.watch(mgr, ctl)
+}
+
+const (
+	defaultName = "canary"
+	// firstRetry and lastRetry bound the pause after a pass that failed. Retries are for API servers in trouble; a
+	// release must not wait long behind one.
+	firstRetry = 20 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	if o.Name == "" {
+		o.Name = defaultName
+	}
+	if o.Workers <= 0 {
+		o.Workers = 4
+	}
+	if o.PollInterval <= 0 {
+		o.PollInterval = time.Second
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Registry == nil {
+		o.Registry = metrics.Registry
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+// empty is an object of a kind, to name the kind to the libraries.
+func empty(kind schema.GroupVersionKind) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(kind)
+	return u
+}
+
+// slimPod keeps of a pod what polling needs.
+func slimPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Pod{
+		TypeMeta:   pod.TypeMeta,
+		ObjectMeta: slimMeta(pod),
+		Status:     corev1.PodStatus{Phase: pod.Status.Phase, PodIP: pod.Status.PodIP},
+	}, nil
+}
+
+// slimSlice keeps of endpoints whose they are and whether they are ready.
+func slimSlice(object any) (any, error) {
+	slice, ok := object.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return object, nil
+	}
+	slim := &discoveryv1.EndpointSlice{TypeMeta: slice.TypeMeta, ObjectMeta: slimMeta(slice), AddressType: slice.AddressType}
+	for _, endpoint := range slice.Endpoints {
+		slim.Endpoints = append(slim.Endpoints, discoveryv1.Endpoint{
+			Conditions: discoveryv1.EndpointConditions{Ready: endpoint.Conditions.Ready},
+			TargetRef:  endpoint.TargetRef,
+		})
+	}
+	return slim, nil
+}
+
+func slimMeta(o metav1.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: o.GetName(), Namespace: o.GetNamespace(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion(),
+		Labels: o.GetLabels(), DeletionTimestamp: o.GetDeletionTimestamp(),
+	}
+}

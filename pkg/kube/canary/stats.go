@@ -1,0 +1,68 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-mesh/sluice/pkg/canary"
+)
+
+// seeStats polls the target's pods while the Canary is under analysis, and only then.
+func (s *shell) seeStats(ctx context.Context, v *view) error {
+	if s.stats == nil || !canary.Watches(v.canary) || v.target == nil {
+		v.session.stopPolling()
+		return nil
+	}
+	pods, err := s.podsToRead(ctx, v)
+	if err != nil {
+		return err
+	}
+	s.watchPods(keyOf(v.canary), v.session, pods)
+	v.session.mu.Lock()
+	poll := v.session.poll
+	v.session.mu.Unlock()
+	poll.measured(v.canary, &v.obs)
+	return nil
+}
+
+// podsToRead are the target's running pods with an Envoy of ours. The cache holds no other pods.
+func (s *shell) podsToRead(ctx context.Context, v *view) ([]Pod, error) {
+	selector, err := selectorOf(v.target)
+	if err != nil {
+		return nil, err
+	}
+	var list corev1.PodList
+	err = s.store.client.List(ctx, &list, client.InNamespace(v.canary.Namespace), client.MatchingLabelsSelector{Selector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("list the pods of %s: %w", v.targetName(), err)
+	}
+	var pods []Pod
+	for i := range list.Items {
+		// A pod that is starting or on its way out does not answer, and that says nothing about the release.
+		if pod := &list.Items[i]; pod.Status.PodIP != "" && pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil {
+			pods = append(pods, Pod{UID: string(pod.UID), Name: pod.Name, Namespace: pod.Namespace, IP: pod.Status.PodIP})
+		}
+	}
+	return pods, nil
+}
+
+func selectorOf(deployment *unstructured.Unstructured) (labels.Selector, error) {
+	raw, _, _ := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "selector")
+	object, _ := raw.(map[string]any)
+	var selector metav1.LabelSelector
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &selector); err != nil {
+		return nil, fmt.Errorf("decode the selector of %s: %w", objectOf(deployment), err)
+	}
+	out, err := metav1.LabelSelectorAsSelector(&selector)
+	if err != nil {
+		return nil, fmt.Errorf("read the selector of %s: %w", objectOf(deployment), err)
+	}
+	return out, nil
+}

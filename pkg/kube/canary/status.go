@@ -1,0 +1,63 @@
+package canary
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// decode turns one object of the cache into a Canary.
+func decode(u *unstructured.Unstructured) (*canaryv1beta1.Canary, error) {
+	c := &canaryv1beta1.Canary{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, c); err != nil {
+		return nil, fmt.Errorf("decode canary %s.%s: %w", u.GetName(), u.GetNamespace(), err)
+	}
+	return c, nil
+}
+
+// writeStatus records the plan. It fails with a conflict if the Canary is not the one that the plan was made from, and
+// sends only what changed, so that fields that we do not know stay. It says whether there was anything to write.
+func (s *store) writeStatus(ctx context.Context, c *canaryv1beta1.Canary, status *canaryv1beta1.CanaryStatus) (bool, error) {
+	before, err := plain(&c.Status)
+	if err != nil {
+		return false, err
+	}
+	after, err := plain(status)
+	if err != nil {
+		return false, err
+	}
+	patch, differs := mergePatch(before, after)
+	if !differs {
+		return false, nil
+	}
+	_, err = s.patchStatus(ctx, canaryObject(c), map[string]any{
+		"metadata": map[string]any{"resourceVersion": c.ResourceVersion, "uid": string(c.UID)},
+		"status":   patch,
+	})
+	if err != nil {
+		return false, fmt.Errorf("record the status: %w", err)
+	}
+	return true, nil
+}
+
+// plain is a value as JSON sees it.
+func plain(v any) (map[string]any, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	out := map[string]any{}
+	if err := json.Unmarshal(data, &out); err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	return out, nil
+}
+
+func canaryObject(c *canaryv1beta1.Canary) object {
+	return object{kindCanary, keyOf(c)}
+}
