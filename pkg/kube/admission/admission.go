@@ -1,0 +1,147 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	"github.com/sluice-mesh/sluice/pkg/inject"
+	"github.com/sluice-mesh/sluice/pkg/validate"
+)
+
+// The paths that the webhook configurations name; those of App Mesh's kinds are mutatePrefix and validatePrefix
+// followed by the kind in lower case.
+const (
+	podPath        = "/mutate-v1-pod"
+	canaryPath     = "/validate-flagger-app-v1beta1-canary"
+	hpaPath        = "/validate-autoscaling-v2-horizontalpodautoscaler"
+	mutatePrefix   = "/mutate-appmesh-k8s-aws-v1beta2-"
+	validatePrefix = "/validate-appmesh-k8s-aws-v1beta2-"
+)
+
+// Options says how to answer.
+type Options struct {
+	// Client is the API server that the caches are filled from.
+	Client *rest.Config
+	// SystemNamespace is ours; its pods are never injected, because they must be able to start without us.
+	SystemNamespace string
+	// Inject is what pods get.
+	Inject inject.Config
+	// Log gets one line per refusal, and with more verbosity one per pod.
+	Log logr.Logger
+	// Metrics gets the counters; nil means none.
+	Metrics prometheus.Registerer
+}
+
+// Admission is the handlers and the caches behind them.
+type Admission struct {
+	options   Options
+	counters  *counters
+	caches    *caches
+	selectors *selectors
+}
+
+// New makes the handlers. Nothing is watched before Start.
+func New(options Options) (*Admission, error) {
+	counters := newCounters(options.Metrics)
+	caches, err := newCaches(options.Client, options.Log, counters)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the caches: %w", err)
+	}
+	selectors, err := newSelectors(caches, options.Log)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the index: %w", err)
+	}
+	return &Admission{options: options, counters: counters, caches: caches, selectors: selectors}, nil
+}
+
+// Register adds the handlers to a server.
+func (a *Admission) Register(server webhook.Server) {
+	server.Register(podPath, a.counters.timed(podPath, &pods{
+		caches: a.caches, selectors: a.selectors, config: a.options.Inject, counters: a.counters, log: a.options.Log,
+		excluded: map[string]bool{metav1.NamespaceSystem: true, a.options.SystemNamespace: true},
+	}))
+	a.handle(server, canaryPath, &canaryRules{check: validate.Canary, gather: a.caches.releases, counters: a.counters, log: a.options.Log})
+	a.handle(server, hpaPath, &hpaRules{check: validate.HorizontalPodAutoscaler, gather: a.caches.releases, counters: a.counters, log: a.options.Log})
+
+	register(a, server, appmeshv1beta2.KindMesh, validate.Mesh)
+	register(a, server, appmeshv1beta2.KindVirtualNode, validate.VirtualNode)
+	register(a, server, appmeshv1beta2.KindVirtualService, validate.VirtualService)
+	register(a, server, appmeshv1beta2.KindVirtualRouter, validate.VirtualRouter)
+	register(a, server, appmeshv1beta2.KindVirtualGateway, validate.VirtualGateway)
+	register(a, server, appmeshv1beta2.KindGatewayRoute, validate.GatewayRoute)
+	register(a, server, appmeshv1beta2.KindBackendGroup, validate.BackendGroup)
+}
+
+// register adds both handlers of one of App Mesh's kinds.
+func register[T any](a *Admission, server webhook.Server, kind string, check func(old, new *T, world validate.World) []validate.Finding) {
+	gather := a.caches.membership
+	if kind == appmeshv1beta2.KindMesh {
+		gather = alone // a mesh belongs to nothing
+	}
+	a.handle(server, mutatePrefix+strings.ToLower(kind), &defaults{kind: kind, gather: gather, log: a.options.Log})
+	a.handle(server, validatePrefix+strings.ToLower(kind), &rules[T]{check: check, gather: alone, counters: a.counters, log: a.options.Log})
+}
+
+func (a *Admission) handle(server webhook.Server, path string, handler ctrladmission.Handler) {
+	server.Register(path, a.counters.timed(path, &ctrladmission.Webhook{Handler: handler}))
+}
+
+// NeedLeaderElection is false: every replica answers.
+func (a *Admission) NeedLeaderElection() bool { return false }
+
+// Start fills the caches and keeps them up to date until the context ends.
+func (a *Admission) Start(ctx context.Context) error {
+	for _, informer := range a.caches.informers() {
+		go informer.RunWithContext(ctx)
+	}
+	if cache.WaitForCacheSync(ctx.Done(), a.synced()...) {
+		a.options.Log.Info("the caches are filled")
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (a *Admission) synced() []cache.InformerSynced {
+	var all []cache.InformerSynced
+	for _, informer := range a.caches.informers() {
+		all = append(all, informer.HasSynced)
+	}
+	for _, handler := range a.selectors.registered {
+		all = append(all, handler.HasSynced)
+	}
+	return all
+}
+
+// Ready is a readiness check: it fails until every cache has been filled once, and says which have not.
+func (a *Admission) Ready(*http.Request) error {
+	waiting := map[string]bool{}
+	for name, informer := range a.caches.informers() {
+		if !informer.HasSynced() {
+			waiting[name] = true
+		}
+	}
+	for name, handler := range a.selectors.registered {
+		if !handler.HasSynced() {
+			waiting[name] = true
+		}
+	}
+	if len(waiting) == 0 {
+		return nil
+	}
+	return errors.New("waiting for the first list of " + strings.Join(slices.Sorted(maps.Keys(waiting)), ", ") +
+		"; are the custom resource definitions installed, and may we list these?")
+}
