@@ -11,7 +11,7 @@ const latencyQuantile = 0.99
 // Measure reads a built-in metric from what the pods counted in its span. It is false for a metric that is not built
 // in. unreachable names the pods that could not be polled.
 func Measure(metric string, w gate.Window, unreachable []string) (Measurement, bool) {
-	m := Measurement{Unreachable: unreachable}
+	m := Measurement{Unreachable: unreachable, Samples: int64(w.Requests)}
 	var ok bool
 	switch metric {
 	case canaryv1beta1.MetricRequestSuccessRate:
@@ -31,6 +31,19 @@ func Watches(c *canaryv1beta1.Canary) bool {
 	switch c.Status.Phase {
 	case canaryv1beta1.CanaryPhaseProgressing, canaryv1beta1.CanaryPhaseWaitingPromotion:
 		return !c.Spec.Suspend && c.DeletionTimestamp == nil
+	}
+	return false
+}
+
+// MayStart tells whether the rulebook's blockers can matter now: before a rollout and until its first step. A rollout
+// under way is never held by them, so nobody needs to work them out.
+func MayStart(c *canaryv1beta1.Canary) bool {
+	switch c.Status.Phase {
+	case canaryv1beta1.CanaryPhaseInitialized, canaryv1beta1.CanaryPhaseSucceeded, canaryv1beta1.CanaryPhaseFailed,
+		canaryv1beta1.CanaryPhaseWaiting:
+		return true
+	case canaryv1beta1.CanaryPhaseProgressing:
+		return c.Status.CanaryWeight == 0
 	}
 	return false
 }
