@@ -3,6 +3,13 @@ package canary
 import (
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"pgregory.net/rapid"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
@@ -51,4 +58,83 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 		law(r.MinPrimaryReplicas >= before.Rollout.MinPrimaryReplicas, "the primary's floor sank during the rollout")
 	}
 	return out
+}
+
+// TestLaws plays random scenes: users push, revert, suspend and edit; pods come and go; metrics pass, fail and fall
+// silent; the process dies between recording and acting. The laws above hold at every single pass. In the end the
+// cluster gets well, and every story ends: under all-pass the newest revision is promoted, under all-fail it is rolled back.
+func TestLaws(t *testing.T) {
+	shared, err := txtar.ParseFile("testdata/shared.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, file(t, shared, "canary.yaml"), file(t, shared, "deployment.yaml"))
+		steps := rapid.SliceOfN(rapid.Custom(scene), 1, 40).Draw(t, "scenes")
+		good := rapid.Bool().Draw(t, "ends well")
+		success, want := "0", failed
+		if good {
+			success, want = "100", canaryv1beta1.CanaryPhaseSucceeded
+		}
+		for _, words := range append(steps, []string{"spec", "{suspend: false, skipAnalysis: false}"},
+			[]string{"writes", "on"}, []string{"acks"}, []string{"block"},
+			[]string{"at", "0s", "ready=all", "primaryready=all", "p99=10ms", "mesh=ok", "success=" + success},
+			[]string{"push", "podinfo:final"}, []string{"at", "15m"}) {
+			w.log("> %s", strings.Join(words, " "))
+			if words[0] == "at" {
+				words = slices.Clone(words)
+				words[1] = w.now.Add(must(time.ParseDuration(words[1]))).Sub(epoch).String()
+			}
+			if err := w.do(words); err != nil {
+				t.Fatal(err, w.timeline.String())
+			}
+		}
+		st := w.canary.Status
+		if st.Phase != want || w.target.Replicas != 0 || *w.router != (Weights{Primary: 100}) {
+			t.Fatalf("ends as %s with router %v and %d replicas\n%s", st.Phase, w.router, w.target.Replicas, w.timeline.String())
+		}
+		if live := w.image(w.primary.Revision); (live == "podinfo:final") != good {
+			t.Fatalf("users have %s\n%s", live, w.timeline.String())
+		}
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// scene draws one line of a script.
+func scene(t *rapid.T) []string {
+	pick := func(from ...string) string { return rapid.SampledFrom(from).Draw(t, "word") }
+	switch verb := pick("at", "at", "at", "at", "at", "push", "edit", "crash", "scale", "spec", "acks", "writes", "restart", "block"); verb {
+	case "at":
+		return []string{
+			"at", pick("1s", "5s", "10s", "33s", "90s"),
+			"success=" + pick("100", "100", "100", "0", "nodata", "unreachable", "error"),
+			"p99=" + pick("10ms", "10ms", "10ms", "900ms"),
+			"ready=" + pick("all", "all", "all", "1", "0"),
+			"primaryready=" + pick("all", "all", "all", "1", "0"),
+			"mesh=" + pick("ok", "ok", "broken"),
+		}
+	case "push":
+		return []string{"push", pick("podinfo:3.1.0", "podinfo:3.1.1", "podinfo:3.1.2")}
+	case "edit":
+		return []string{"edit", pick("0", "40", "100")}
+	case "scale":
+		return []string{"scale", pick("0", "1", "5")}
+	case "spec":
+		return []string{"spec", pick("{suspend: true}", "{suspend: false}", "{skipAnalysis: true}", "{skipAnalysis: false}",
+			"{analysis: {stepWeight: 25, maxWeight: 100}}", "{analysis: {stepWeight: 5, maxWeight: 30}}",
+			"{analysis: {stepWeightPromotion: 30}}", "{analysis: {stepWeightPromotion: 0}}",
+			"{analysis: {gate: {noData: Hold}}}", "{analysis: {threshold: 1}}")}
+	case "acks", "writes":
+		return []string{verb, pick("on", "off")}
+	case "block":
+		return []string{"block", "some rule"}[:rapid.IntRange(1, 2).Draw(t, "blocked")]
+	default:
+		return []string{verb}
+	}
 }

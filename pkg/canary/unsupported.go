@@ -49,7 +49,6 @@ func (p *pass) unsupported() []string {
 	add(a.Mirror, "analysis.mirror (App Mesh cannot mirror)")
 	add(a.SessionAffinity != nil, "analysis.sessionAffinity")
 	add(len(a.Alerts) > 0, "analysis.alerts")
-	add(len(p.hooks(canaryv1beta1.EventHook)) > 0, "webhooks of type event")
 	add(a.Gate != nil && a.Gate.Mode == canaryv1beta1.GateModeContinuous, "analysis.gate.mode Continuous (runs as Interval)")
 	add(p.Spec.RevertOnDeletion, "revertOnDeletion")
 	add(p.Spec.AutoscalerRef != nil && p.Spec.AutoscalerRef.Kind != canaryv1beta1.AutoscalerKindHPA,

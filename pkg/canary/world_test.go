@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -37,10 +36,16 @@ type world struct {
 
 	unseen   []string
 	timeline strings.Builder
-	t        *testing.T
+	t        tb
 }
 
-func newWorld(t *testing.T, canary, deployment []byte) *world {
+// tb is what *testing.T and *rapid.T have in common and a world needs.
+type tb interface {
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
+
+func newWorld(t tb, canary, deployment []byte) *world {
 	w := &world{
 		t: t, now: epoch, ready: allPods, primaryReady: allPods, canary: &canaryv1beta1.Canary{},
 		images: map[string]string{}, kept: map[string]string{}, hooks: map[string][]string{},
