@@ -70,6 +70,8 @@ func (p *pass) askAll(hooks []hook) bool {
 	if len(q) > 0 {
 		p.ask = q
 		p.wait(fmt.Sprintf("%s %s", waitsForHook, q[0].Hook.Name))
+		// A hook that hangs must not hide that the metrics turn bad meanwhile.
+		p.wake(time.Second)
 	}
 	return len(q) > 0
 }
@@ -97,13 +99,14 @@ func (p *pass) checkHooks() []hook {
 }
 
 // hooksDue spares the webhooks when the Envoys are looked at more often than minInterval: they are called at the
-// checks that are the first of a stretch of minInterval, counted from the rollout's start.
+// checks that are the first of a stretch of minInterval. The stretches are counted so that the first check with
+// traffic, which as a rule is the second of the rollout, begins one: a hook that generates load is not late.
 func (p *pass) hooksDue() bool {
 	if p.interval() >= minInterval {
 		return true
 	}
-	start := p.st.Rollout.StartedTime.Time
-	return p.due().Sub(start)/minInterval != p.st.Rollout.LastCheckTime.Sub(start)/minInterval
+	origin := p.st.Rollout.StartedTime.Add(2*p.interval() - minInterval)
+	return p.due().Sub(origin)/minInterval != p.st.Rollout.LastCheckTime.Sub(origin)/minInterval
 }
 
 // callHooks asks the hooks of this check and reads their answers: what failed, and whether all have answered.

@@ -19,8 +19,8 @@ func TestMeasure(t *testing.T) {
 		want    Measurement
 		builtin bool
 	}{
-		"success rate in percent":            {"request-success-rate", busy, Measurement{Value: 97.5}, true},
-		"p99 in milliseconds":                {"request-duration", busy, Measurement{Value: 100}, true},
+		"success rate in percent":            {"request-success-rate", busy, Measurement{Value: 97.5, Samples: 200}, true},
+		"p99 in milliseconds":                {"request-duration", busy, Measurement{Value: 100, Samples: 200}, true},
 		"no request gives no success rate":   {"request-success-rate", gate.Window{}, Measurement{NoData: true}, true},
 		"no request gives no duration":       {"request-duration", gate.Window{}, Measurement{NoData: true}, true},
 		"any other metric is not ours to do": {"error-budget", busy, Measurement{}, false},
