@@ -4,25 +4,27 @@ import (
 	"context"
 	"fmt"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sluice-mesh/sluice/pkg/canary"
 	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
 // seeRules asks the rulebook, so that what slipped past admission never starts.
 func (s *shell) seeRules(ctx context.Context, v *view) error {
+	if !canary.MayStart(v.canary) {
+		return nil
+	}
 	world := validate.World{At: validate.RolloutStart}
 	canaries, err := s.list(ctx, v, kindCanary)
 	if err != nil {
 		return err
 	}
 	for i := range canaries {
-		// One that does not decode is somebody else's trouble; it is reported when its own turn comes.
-		if other, err := decode(&canaries[i]); err == nil {
+		// One that does not decode is reported when its own turn comes.
+		if other, err := s.decoded.canaries.of(&canaries[i]); err == nil {
 			world.Canaries = append(world.Canaries, other)
 		}
 	}
@@ -31,8 +33,7 @@ func (s *shell) seeRules(ctx context.Context, v *view) error {
 		return err
 	}
 	for i := range scalers {
-		hpa := &autoscalingv2.HorizontalPodAutoscaler{}
-		if runtime.DefaultUnstructuredConverter.FromUnstructured(scalers[i].Object, hpa) == nil {
+		if hpa, err := s.decoded.scalers.of(&scalers[i]); err == nil {
 			world.HPAs = append(world.HPAs, hpa)
 		}
 	}

@@ -32,6 +32,7 @@ type shell struct {
 
 	index    *index
 	sessions sessions
+	decoded  decoded
 
 	// background ends what runs beside the workers; work waits for it.
 	background context.Context

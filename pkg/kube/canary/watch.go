@@ -77,7 +77,9 @@ func (s *shell) onEvent(concerned func(client.Object) []types.NamespacedName) ha
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
 			if kind := e.Object.GetObjectKind().GroupVersionKind(); !kind.Empty() {
-				s.store.gone(object{kind, client.ObjectKeyFromObject(e.Object)})
+				o := object{kind, client.ObjectKeyFromObject(e.Object)}
+				s.store.gone(o)
+				s.decoded.gone(o)
 			}
 			add(e.Object, q)
 		},
