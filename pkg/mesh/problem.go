@@ -21,12 +21,12 @@ type Problem struct {
 	Blocking bool
 }
 
-// Compare orders by object, then path, reason and sentence.
+// Compare orders by object, then path, reason and sentence. Problems of which it says 0 are the same to whoever reads them.
 func (p Problem) Compare(other Problem) int {
 	return cmp.Or(
 		p.Object.Compare(other.Object),
 		cmp.Compare(p.Err.Field, other.Err.Field),
 		cmp.Compare(p.Reason, other.Reason),
-		cmp.Compare(p.Err.Detail, other.Err.Detail),
+		cmp.Compare(p.Err.Error(), other.Err.Error()),
 	)
 }

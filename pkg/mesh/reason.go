@@ -1,0 +1,43 @@
+package mesh
+
+// Reasons of problems and conditions. They are part of the API: scripts and alerts match them.
+const (
+	// ReasonActive is the reason of a condition without problems.
+	ReasonActive = "Active"
+
+	// ReasonNotHonoured: a field is accepted, but we do not do what it says.
+	ReasonNotHonoured = "NotHonoured"
+	// ReasonInvalid: a value cannot be served.
+	ReasonInvalid = "Invalid"
+
+	// ReasonMeshNotFound: no Mesh, or more than one, claims the object.
+	ReasonMeshNotFound = "MeshNotFound"
+	// ReasonGatewayNotFound: no VirtualGateway, or more than one, claims a GatewayRoute; or none an exposed VirtualService.
+	ReasonGatewayNotFound = "VirtualGatewayNotFound"
+	// ReasonNodeNotFound: a VirtualNode that is named does not exist, or is not served.
+	ReasonNodeNotFound = "VirtualNodeNotFound"
+	// ReasonRouterNotFound: a VirtualRouter that is named does not exist, or is not served.
+	ReasonRouterNotFound = "VirtualRouterNotFound"
+	// ReasonServiceNotFound: a VirtualService that is named does not exist, or is not served.
+	ReasonServiceNotFound = "VirtualServiceNotFound"
+	// ReasonGroupNotFound: a BackendGroup that is named does not exist.
+	ReasonGroupNotFound = "BackendGroupNotFound"
+	// ReasonOtherMesh: what is named belongs to another mesh.
+	ReasonOtherMesh = "OtherMesh"
+	// ReasonHostNotFound: a host name looks like that of a Service that does not exist.
+	ReasonHostNotFound = "HostNotFound"
+
+	// ReasonNoProvider: a VirtualService names nobody who answers for it.
+	ReasonNoProvider = "NoProvider"
+	// ReasonNoListener: what should take the traffic listens nowhere.
+	ReasonNoListener = "NoListener"
+	// ReasonNoWeight: no target of a route has a weight.
+	ReasonNoWeight = "NoWeight"
+
+	// ReasonNameConflict: two objects have the same name in the mesh.
+	ReasonNameConflict = "NameConflict"
+	// ReasonDomainConflict: two virtual services answer to the same name on one port of one proxy.
+	ReasonDomainConflict = "DomainConflict"
+	// ReasonPortConflict: two backends need the same port in ways that exclude each other.
+	ReasonPortConflict = "PortConflict"
+)

@@ -1,0 +1,77 @@
+package mesh
+
+import (
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+)
+
+// What is accepted and not done. A field leaves this file when something honours it.
+
+// ignored remarks on a field that is given and does nothing; consequence is a sentence that says what happens instead.
+func (b *builder) ignored(object ObjectRef, given bool, path *field.Path, consequence string) {
+	if given {
+		b.remark(object, ReasonNotHonoured, field.Invalid(path, field.OmitValueType{}, consequence))
+	}
+}
+
+func (b *builder) notHonouredMesh(ref ObjectRef, m *appmeshv1beta2.Mesh) {
+	b.ignored(ref, m.Spec.MeshOwner != nil, specPath.Child("meshOwner"), "there are no AWS accounts here: the mesh is that of this cluster")
+	if e := m.Spec.EgressFilter; e != nil && e.Type != appmeshv1beta2.EgressFilterTypeAllowAll && e.Type != appmeshv1beta2.EgressFilterTypeDropAll {
+		b.blocked(ref, ReasonInvalid, field.NotSupported(specPath.Child("egressFilter", "type"), e.Type,
+			[]appmeshv1beta2.EgressFilterType{appmeshv1beta2.EgressFilterTypeAllowAll, appmeshv1beta2.EgressFilterTypeDropAll}))
+	}
+}
+
+func (b *builder) notHonouredNode(ref ObjectRef, v *appmeshv1beta2.VirtualNode) {
+	for i, l := range v.Spec.Listeners {
+		path := specPath.Child("listeners").Index(i)
+		b.ignored(ref, l.HealthCheck != nil, path.Child("healthCheck"), "callers run no health check; use a readiness probe, which takes the pod out for all of them at once")
+		b.ignored(ref, l.OutlierDetection != nil, path.Child("outlierDetection"), "no endpoint is ejected")
+		b.ignored(ref, l.ConnectionPool != nil, path.Child("connectionPool"), "connections and requests are not limited")
+		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
+	}
+	b.ignored(ref, hasPolicy(v.Spec.BackendDefaults), specPath.Child("backendDefaults", "clientPolicy"), "connections to backends are made without TLS")
+	for i, backend := range v.Spec.Backends {
+		b.ignored(ref, backend.VirtualService.ClientPolicy != nil && backend.VirtualService.ClientPolicy.TLS != nil,
+			specPath.Child("backends").Index(i).Child("virtualService", "clientPolicy"), "connections to this backend are made without TLS")
+	}
+	if d := v.Spec.ServiceDiscovery; d != nil && d.AWSCloudMap != nil {
+		path := specPath.Child("serviceDiscovery", "awsCloudMap")
+		if d.DNS != nil {
+			b.ignored(ref, true, path, "Cloud Map is not asked; dns.hostname is used")
+		} else {
+			b.blocked(ref, ReasonNotHonoured, field.Invalid(path, field.OmitValueType{}, "Cloud Map is not asked, so no caller finds the virtual node; give dns.hostname"))
+		}
+	}
+}
+
+// ignoredTLS reports TLS that is asked for: traffic that its owner believes to be encrypted must not pass as served.
+func (b *builder) ignoredTLS(ref ObjectRef, tls *appmeshv1beta2.ListenerTLS, path *field.Path) {
+	if tls != nil && tls.Mode != appmeshv1beta2.ListenerTLSModeDisabled {
+		b.ignored(ref, true, path, "the listener takes plain connections only")
+	}
+}
+
+func hasPolicy(d *appmeshv1beta2.BackendDefaults) bool {
+	return d != nil && d.ClientPolicy != nil && d.ClientPolicy.TLS != nil
+}
+
+func (b *builder) notHonouredGateway(ref ObjectRef, v *appmeshv1beta2.VirtualGateway) {
+	for i, l := range v.Spec.Listeners {
+		path := specPath.Child("listeners").Index(i)
+		b.ignored(ref, l.HealthCheck != nil, path.Child("healthCheck"), "nobody checks the gateway; use a readiness probe of its pods")
+		b.ignored(ref, l.ConnectionPool != nil, path.Child("connectionPool"), "connections and requests are not limited")
+		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
+	}
+	b.ignored(ref, hasPolicy(v.Spec.BackendDefaults), specPath.Child("backendDefaults", "clientPolicy"), "connections to virtual services are made without TLS")
+}
+
+// notHonouredARN reports a reference by ARN, or that none is given.
+func (b *builder) notHonouredARN(ref ObjectRef, path *field.Path, arn *string, instead string) {
+	if arn == nil {
+		b.blocked(ref, ReasonInvalid, field.Required(path, "name the object by "+instead))
+		return
+	}
+	b.blocked(ref, ReasonNotHonoured, field.Invalid(path, *arn, "there are no ARNs here; name the object by "+instead))
+}

@@ -1,0 +1,162 @@
+package mesh
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+)
+
+// gateway is a virtual gateway that belongs to a mesh, with the rules of the routes that it took.
+type gateway struct {
+	ref       ObjectRef
+	spec      *appmeshv1beta2.VirtualGatewaySpec
+	mesh      *appmeshv1beta2.Mesh
+	listeners []GatewayListener
+	rules     []rule
+}
+
+// rule is a GatewayRoute, or what stands for one: an exposed virtual service. Requests for one of the domains that
+// match go to the service, after the rewrite.
+type rule struct {
+	source   ObjectRef
+	priority int64
+	domains  []string
+	// port of the gateway's listener; 0 is any.
+	port    int64
+	match   Match
+	rewrite rewrite
+	service *Service
+	// target is the port of the service; 0 leaves it to choose.
+	target int64
+	// timeout and retry replace those of the service's routes, if they are given.
+	timeout *Duration
+	retry   func() *Retry
+	path    *field.Path
+}
+
+// rewrite is what a gateway does to a request before the service's routes see it.
+type rewrite struct {
+	// keep leaves the path alone. Otherwise path replaces what matched.
+	keep bool
+	path string
+	host bool
+}
+
+// gateways adds the configuration of every virtual gateway's proxies.
+func (b *builder) gateways() {
+	var all []*gateway
+	for _, v := range b.gatewayList {
+		ref := refOf(KindVirtualGateway, v)
+		m := b.memberOf(ref, v.Spec.MeshRef)
+		if m == nil {
+			continue
+		}
+		b.checkSelector(ref, specPath.Child("namespaceSelector"), v.Spec.NamespaceSelector)
+		b.checkSelector(ref, specPath.Child("gatewayRouteSelector"), v.Spec.GatewayRouteSelector)
+		all = append(all, &gateway{ref: ref, spec: &v.Spec, mesh: m, listeners: b.gatewayListeners(ref, v)})
+		b.notHonouredGateway(ref, v)
+	}
+	b.gatewayRoutes(all)
+	b.expose(all)
+	for _, g := range all {
+		for i := range g.listeners {
+			g.listeners[i].Hosts = b.gatewayHosts(g, g.listeners[i])
+		}
+		b.model.Gateways = append(b.model.Gateways, Gateway{
+			ID:   ProxyID{Kind: ProxyVirtualGateway, Namespace: g.ref.Namespace, Name: g.ref.Name},
+			Mesh: meshName(g.mesh), Name: memberName(g.spec.AWSName, g.ref), Addresses: familyOf(g.mesh),
+			AccessLog: b.accessLog(g.ref, g.spec.Logging), Listeners: g.listeners,
+		})
+	}
+}
+
+func (b *builder) gatewayListeners(ref ObjectRef, v *appmeshv1beta2.VirtualGateway) []GatewayListener {
+	var out []GatewayListener
+	for i, l := range v.Spec.Listeners {
+		path := specPath.Child("listeners").Index(i).Child("portMapping")
+		port, protocol, err := portOf(path, appmeshv1beta2.PortMapping(l.PortMapping))
+		if err == nil && protocol == TCP {
+			err = field.NotSupported(path.Child("protocol"), protocol, []Protocol{GRPC, HTTP, HTTP2})
+		}
+		if err == nil && slices.ContainsFunc(out, func(o GatewayListener) bool { return o.Port == port }) {
+			err = field.Duplicate(path.Child("port"), port)
+		}
+		if err != nil {
+			b.blocked(ref, ReasonInvalid, err)
+			continue
+		}
+		out = append(out, GatewayListener{Port: port, Protocol: protocol})
+	}
+	slices.SortFunc(out, func(a, b GatewayListener) int { return cmp.Compare(a.Port, b.Port) })
+	return out
+}
+
+// gatewayHosts arranges the rules of a listener by domain. A rule for every host, or for a suffix, is in the table of
+// each narrower domain too: Envoy looks into one table only, and would not find it in the wider one.
+func (b *builder) gatewayHosts(g *gateway, l GatewayListener) []GatewayHost {
+	rules := slices.DeleteFunc(slices.Clone(g.rules), func(r rule) bool { return r.port != 0 && r.port != int64(l.Port) })
+	seen := map[string]bool{}
+	for _, r := range rules {
+		for _, d := range r.domains {
+			seen[d] = true
+		}
+	}
+	var hosts []GatewayHost
+	for domain := range seen {
+		var own []rankedRule
+		for _, r := range rules {
+			if by := covering(r.domains, domain); by != "" {
+				own = append(own, rankedRule{rule: r, domain: by})
+			}
+		}
+		slices.SortStableFunc(own, rankedRule.compare)
+		host := GatewayHost{Domain: domain, Routes: []Route{}}
+		for _, r := range own {
+			host.Routes = append(host.Routes, b.compose(r.rule, l)...)
+		}
+		hosts = append(hosts, host)
+	}
+	slices.SortFunc(hosts, func(a, b GatewayHost) int { return cmp.Compare(a.Domain, b.Domain) })
+	return hosts
+}
+
+// rankedRule is a rule with the widest reason for which it is in a host's table.
+type rankedRule struct {
+	rule
+	domain string
+}
+
+// compare puts the rule to try first first: priority, the narrower path, the narrower host, the name.
+func (a rankedRule) compare(b rankedRule) int {
+	return cmp.Or(
+		cmp.Compare(a.priority, b.priority),
+		compareMatch(a.match, b.match),
+		cmp.Compare(wideness(a.domain), wideness(b.domain)),
+		a.source.Compare(b.source),
+	)
+}
+
+// covering gives the narrowest of the domains that takes every host of domain, or "".
+func covering(domains []string, domain string) string {
+	best := ""
+	for _, d := range domains {
+		suffix, wild := strings.CutPrefix(d, "*")
+		covers := d == domain || wild && strings.HasSuffix(strings.TrimPrefix(domain, "*"), suffix)
+		if covers && (best == "" || wideness(d) < wideness(best)) {
+			best = d
+		}
+	}
+	return best
+}
+
+// wideness is 0 for a whole name; of patterns the shorter suffix is the wider.
+func wideness(domain string) int {
+	if suffix, wild := strings.CutPrefix(domain, "*"); wild {
+		return 1 + maxHostname - min(len(suffix), maxHostname)
+	}
+	return 0
+}

@@ -1,0 +1,314 @@
+package mesh
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+)
+
+// router is a virtual router that belongs to a mesh.
+type router struct {
+	mesh  *appmeshv1beta2.Mesh
+	ports []ServicePort
+}
+
+// virtualRouters resolves the routes of every virtual router.
+func (b *builder) virtualRouters(nodes members) map[ObjectRef]*router {
+	found := map[ObjectRef]*router{}
+	for _, v := range b.routerList {
+		ref := refOf(KindVirtualRouter, v)
+		m := b.memberOf(ref, v.Spec.MeshRef)
+		if m == nil {
+			continue
+		}
+		r := &routerBuilder{builder: b, ref: ref, mesh: m, nodes: nodes}
+		found[ref] = &router{mesh: m, ports: r.ports(v.Spec)}
+	}
+	return found
+}
+
+// routerBuilder holds what the parts of one virtual router's translation share.
+type routerBuilder struct {
+	*builder
+	ref   ObjectRef
+	mesh  *appmeshv1beta2.Mesh
+	nodes members
+}
+
+func (r *routerBuilder) ports(spec appmeshv1beta2.VirtualRouterSpec) []ServicePort {
+	var ports []ServicePort
+	base := specPath.Child("listeners")
+	for i, l := range spec.Listeners {
+		port, protocol, err := portOf(base.Index(i).Child("portMapping"), l.PortMapping)
+		if err != nil {
+			r.blocked(r.ref, ReasonInvalid, err)
+			continue
+		}
+		if slices.ContainsFunc(ports, func(p ServicePort) bool { return p.Port == port }) {
+			r.blocked(r.ref, ReasonPortConflict, field.Duplicate(base.Index(i).Child("portMapping", "port"), port))
+			continue
+		}
+		ports = append(ports, ServicePort{Port: port, Protocol: protocol})
+	}
+	if len(ports) == 0 {
+		r.blocked(r.ref, ReasonNoListener, field.Required(base, "without a port no caller can reach the routes"))
+	}
+	slices.SortFunc(ports, func(a, b ServicePort) int { return cmp.Compare(a.Port, b.Port) })
+	drafts := r.drafts(spec)
+	for i := range ports {
+		ports[i].Routes = r.routesOn(ports[i], drafts)
+	}
+	for _, d := range drafts {
+		if !d.used && len(ports) > 0 {
+			r.blocked(r.ref, ReasonNoListener, field.Invalid(d.path, d.name,
+				"no listener of the router takes this route; its protocol, or the port in its match, must be that of a listener"))
+		}
+	}
+	return ports
+}
+
+// draft is a route before it is known for which listener.
+type draft struct {
+	name     string
+	path     *field.Path
+	priority int64
+	tcp      bool
+	port     *int64
+	match    Match
+	targets  []appmeshv1beta2.WeightedTarget
+	timeout  Duration
+	idle     Duration
+	retry    *Retry
+	used     bool
+}
+
+func (r *routerBuilder) drafts(spec appmeshv1beta2.VirtualRouterSpec) []*draft {
+	var drafts []*draft
+	names := map[string]bool{}
+	for i, route := range spec.Routes {
+		path := specPath.Child("routes").Index(i)
+		if names[route.Name] {
+			r.blocked(r.ref, ReasonNameConflict, field.Duplicate(path.Child("name"), route.Name))
+			continue
+		}
+		names[route.Name] = true
+		d, errs := r.draft(path, route)
+		if len(errs) > 0 {
+			// A route of which we do not understand the match would take requests that are not its.
+			for _, err := range errs {
+				r.blocked(r.ref, ReasonInvalid, err)
+			}
+			continue
+		}
+		drafts = append(drafts, d)
+	}
+	slices.SortStableFunc(drafts, func(a, b *draft) int {
+		return cmp.Or(cmp.Compare(a.priority, b.priority), compareMatch(a.match, b.match), cmp.Compare(a.name, b.name))
+	})
+	return drafts
+}
+
+// lowestPriority is that of a route that gives none.
+const lowestPriority = 1000
+
+func (r *routerBuilder) draft(path *field.Path, route appmeshv1beta2.Route) (*draft, field.ErrorList) {
+	d := &draft{name: route.Name, path: path, priority: lowestPriority}
+	if route.Priority != nil {
+		d.priority = *route.Priority
+	}
+	kinds := 0
+	for _, given := range []bool{route.GRPCRoute != nil, route.HTTPRoute != nil, route.HTTP2Route != nil, route.TCPRoute != nil} {
+		if given {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return nil, field.ErrorList{field.Invalid(path, route.Name, "give exactly one of grpcRoute, httpRoute, http2Route and tcpRoute")}
+	}
+	var errs field.ErrorList
+	switch {
+	case route.HTTPRoute != nil:
+		errs = r.httpDraft(d, path.Child("httpRoute"), route.HTTPRoute)
+	case route.HTTP2Route != nil:
+		errs = r.httpDraft(d, path.Child("http2Route"), route.HTTP2Route)
+	case route.GRPCRoute != nil:
+		errs = r.grpcDraft(d, path.Child("grpcRoute"), route.GRPCRoute)
+	case route.TCPRoute != nil:
+		t := route.TCPRoute
+		d.path, d.tcp, d.targets = path.Child("tcpRoute"), true, t.Action.WeightedTargets
+		if t.Match != nil {
+			d.port = t.Match.Port
+		}
+		d.timeout, d.idle = r.timeout(r.ref, d.path.Child("timeout"), tcpTimeouts(t.Timeout))
+	}
+	return d, errs
+}
+
+func (r *routerBuilder) httpDraft(d *draft, path *field.Path, h *appmeshv1beta2.HTTPRoute) (errs field.ErrorList) {
+	d.path, d.port, d.targets = path, h.Match.Port, h.Action.WeightedTargets
+	d.match, errs = httpMatch(path.Child("match"), h.Match)
+	d.timeout, d.idle = r.timeout(r.ref, path.Child("timeout"), httpTimeouts(h.Timeout))
+	d.retry = r.retry(r.ref, path.Child("retryPolicy"), httpRetry(h.RetryPolicy))
+	return errs
+}
+
+func (r *routerBuilder) grpcDraft(d *draft, path *field.Path, g *appmeshv1beta2.GRPCRoute) (errs field.ErrorList) {
+	d.path, d.port, d.targets = path, g.Match.Port, g.Action.WeightedTargets
+	d.match, errs = grpcMatch(path.Child("match"), g.Match)
+	d.timeout, d.idle = r.timeout(r.ref, path.Child("timeout"), grpcTimeouts(g.Timeout))
+	d.retry = r.retry(r.ref, path.Child("retryPolicy"), grpcRetry(g.RetryPolicy))
+	return errs
+}
+
+// routesOn gives the routes of one listener: those of its family (Flagger writes httpRoute for gRPC too) that name no
+// port, or this one. A TCP listener has one route; there is nothing to choose by.
+func (r *routerBuilder) routesOn(p ServicePort, drafts []*draft) []Route {
+	var routes []Route
+	for _, d := range drafts {
+		if d.tcp == p.Protocol.IsHTTP() || value(d.port) != 0 && value(d.port) != int64(p.Port) {
+			continue
+		}
+		d.used = true
+		if d.tcp && len(routes) > 0 {
+			r.blocked(r.ref, ReasonPortConflict, field.Invalid(d.path, d.name,
+				fmt.Sprintf("port %d takes TCP, where requests cannot be told apart: all go to route %q", p.Port, routes[0].Name)))
+			continue
+		}
+		routes = append(routes, Route{
+			Name: d.name, Match: d.match, Targets: r.targets(p, d), Timeout: d.timeout, Idle: d.idle, Retry: d.retry,
+			Sources: []ObjectRef{r.ref},
+		})
+	}
+	return routes
+}
+
+// targets resolves the weighted targets. One that is not there loses its share to the others: if a canary is deleted,
+// its callers are better served by the primary than by nobody.
+func (r *routerBuilder) targets(p ServicePort, d *draft) []Target {
+	var targets []Target
+	sum := uint64(0)
+	for i, t := range d.targets {
+		path := d.path.Child("action", "weightedTargets").Index(i)
+		cluster := r.target(path, p, t)
+		if cluster == "" {
+			continue
+		}
+		if t.Weight < 0 || t.Weight > maxWeight {
+			r.blocked(r.ref, ReasonInvalid, field.Invalid(path.Child("weight"), t.Weight, "a weight is between 0 and 100"))
+			continue
+		}
+		targets = append(targets, Target{Cluster: cluster, Weight: uint32(t.Weight)})
+		sum += uint64(t.Weight)
+	}
+	if sum == 0 {
+		r.blocked(r.ref, ReasonNoWeight, field.Invalid(d.path.Child("action", "weightedTargets"), field.OmitValueType{},
+			"no target that is there has a weight, so callers get 503; give one a weight above 0"))
+	}
+	return targets
+}
+
+// maxWeight is far above App Mesh's 100: weights are relative, so a larger one harms nobody, and ten of these cannot
+// overflow the sum that Envoy computes in 32 bits.
+const maxWeight = 1_000_000
+
+// target gives the cluster of a weighted target, or "" after telling why there is none.
+func (r *routerBuilder) target(path *field.Path, p ServicePort, t appmeshv1beta2.WeightedTarget) string {
+	if t.VirtualNodeRef == nil {
+		r.notHonouredARN(r.ref, path.Child("virtualNodeARN"), t.VirtualNodeARN, "virtualNodeRef")
+		return ""
+	}
+	ref := refTo(KindVirtualNode, t.VirtualNodeRef.Namespace, t.VirtualNodeRef.Name, r.ref)
+	node, ok := r.node(r.nodes, nodeUse{by: r.ref, mesh: r.mesh, path: path.Child("virtualNodeRef")}, ref)
+	if !ok {
+		return ""
+	}
+	l := pickListener(node.listeners, p, value(t.Port))
+	switch {
+	case l == nil && value(t.Port) != 0:
+		r.awaits(r.ref, ReasonNoListener, field.Invalid(path.Child("port"), *t.Port, fmt.Sprintf("%s has no listener on this port", ref)))
+	case l == nil:
+		r.awaits(r.ref, ReasonNoListener, field.Invalid(path.Child("virtualNodeRef"), ref.Name, fmt.Sprintf(
+			"%s has %d listeners and none on port %d; give the target a port", ref, len(node.listeners), p.Port)))
+	case l.cluster == "":
+		r.awaits(r.ref, ReasonNodeNotFound, field.Invalid(path.Child("virtualNodeRef"), ref.Name, fmt.Sprintf(
+			"%s cannot be found by its callers; see its conditions", ref)))
+	default:
+		return l.cluster
+	}
+	return ""
+}
+
+// pickListener chooses the listener that traffic of a port goes to: the one on the port that is asked for, else the one
+// on the same port, else the only one.
+func pickListener(listeners []listener, p ServicePort, asked int64) *listener {
+	want := int64(p.Port)
+	if asked != 0 {
+		want = asked
+	}
+	for i := range listeners {
+		if int64(listeners[i].port) == want {
+			return &listeners[i]
+		}
+	}
+	if asked == 0 && len(listeners) == 1 {
+		return &listeners[0]
+	}
+	return nil
+}
+
+// nodeUse is who names a virtual node, and where.
+type nodeUse struct {
+	by   ObjectRef
+	mesh *appmeshv1beta2.Mesh
+	path *field.Path
+}
+
+// node gives a virtual node of the same mesh, or tells why there is none.
+func (b *builder) node(nodes members, use nodeUse, ref ObjectRef) (*member, bool) {
+	node := nodes[ref]
+	if node == nil {
+		b.awaits(use.by, ReasonNodeNotFound, field.NotFound(use.path, ref.Namespace+"/"+ref.Name))
+		return nil, false
+	}
+	if node.mesh != use.mesh {
+		b.blocked(use.by, ReasonOtherMesh, field.Invalid(use.path, ref.Name,
+			fmt.Sprintf("%s belongs to mesh %q, not to %q", ref, node.mesh.Name, use.mesh.Name)))
+		return nil, false
+	}
+	return node, true
+}
+
+// compareMatch orders routes of one priority. Envoy takes the first that matches, so what is narrower comes first:
+// whole paths, then regular expressions, then prefixes, each from the longest, and of equal ones the one with more conditions.
+func compareMatch(a, b Match) int {
+	return cmp.Or(
+		cmp.Compare(pathRank(a), pathRank(b)),
+		cmp.Compare(len(b.Path)+len(b.Regex)+len(b.Prefix), len(a.Path)+len(a.Regex)+len(a.Prefix)),
+		cmp.Compare(b.conditions(), a.conditions()),
+	)
+}
+
+func pathRank(m Match) int {
+	switch {
+	case m.Path != "":
+		return 0
+	case m.Regex != "":
+		return 1
+	default:
+		return 2
+	}
+}
+
+func (m Match) conditions() int {
+	n := len(m.Headers) + len(m.Query)
+	for _, given := range []bool{m.Method != "", m.Scheme != "", m.GRPC} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
