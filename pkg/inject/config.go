@@ -45,7 +45,8 @@ type Config struct {
 	// DrainDelaySeconds is how long a proxy that stops together with its pod goes on serving while its address is
 	// being taken out of service. A native sidecar needs none of it: it outlives the application.
 	DrainDelaySeconds int
-	// DrainDeadlineSeconds is how long a stopping proxy waits for requests in flight. The pod's own grace period caps it.
+	// DrainDeadlineSeconds is how long a stopping proxy waits for requests in flight, the delay included; 0 is as long as
+	// the grace period of the pod lasts, which is the limit in any case.
 	DrainDeadlineSeconds int
 	// SkipDrain leaves the preStop hook out, for an Envoy image without proxyctl.
 	SkipDrain bool
@@ -62,7 +63,6 @@ func Default() Config {
 		NodeConcurrency:      2,
 		ListenerDrainSeconds: 600,
 		DrainDelaySeconds:    5,
-		DrainDeadlineSeconds: 25,
 	}
 }
 
@@ -136,7 +136,7 @@ func (c Config) validateNumbers() field.ErrorList {
 			errs = append(errs, field.Invalid(field.NewPath(n.name), n.value, "must not be negative"))
 		}
 	}
-	if c.DrainDelaySeconds > c.DrainDeadlineSeconds {
+	if c.DrainDeadlineSeconds > 0 && c.DrainDelaySeconds > c.DrainDeadlineSeconds {
 		errs = append(errs, field.Invalid(field.NewPath("drainDelaySeconds"), c.DrainDelaySeconds, "must not be longer than drainDeadlineSeconds, which includes it"))
 	}
 	return errs

@@ -35,7 +35,10 @@ func drainCommand(p *patch) []string {
 	if g := p.pod.Spec.TerminationGracePeriodSeconds; g != nil {
 		grace = *g
 	}
-	deadline := max(0, min(int64(p.cfg.DrainDeadlineSeconds), grace-graceReserve))
+	deadline := max(0, grace-graceReserve)
+	if limit := int64(p.cfg.DrainDeadlineSeconds); limit > 0 {
+		deadline = min(deadline, limit)
+	}
 	command := []string{pathProxyctl, "drain"}
 	if p.target.Kind == KindVirtualNode {
 		// The application still needs its way out, and a native sidecar its way in.

@@ -10,14 +10,16 @@ import (
 // lost, and costs nothing.
 type Pod struct {
 	// Namespace of the admission request; the pod's own is often empty at this point.
-	Namespace string `json:"-"`
-	Metadata  struct {
-		Name         string            `json:"name"`
-		GenerateName string            `json:"generateName"`
-		Labels       map[string]string `json:"labels"`
-		Annotations  map[string]string `json:"annotations"`
-	} `json:"metadata"`
-	Spec podSpec `json:"spec"`
+	Namespace string
+	Metadata  podMetadata
+	Spec      podSpec
+}
+
+type podMetadata struct {
+	Name         string            `json:"name"`
+	GenerateName string            `json:"generateName"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
 }
 
 type podSpec struct {
@@ -58,11 +60,18 @@ type container struct {
 
 // Decode reads a pod from the raw object of an admission request.
 func Decode(raw []byte, namespace string) (*Pod, error) {
-	pod := &Pod{Namespace: namespace}
-	if err := json.Unmarshal(raw, pod); err != nil {
+	// Pointers, because a patch cannot add to an object that is not there.
+	var object struct {
+		Metadata *podMetadata `json:"metadata"`
+		Spec     *podSpec     `json:"spec"`
+	}
+	if err := json.Unmarshal(raw, &object); err != nil {
 		return nil, fmt.Errorf("decode pod in namespace %s: %w", namespace, err)
 	}
-	return pod, nil
+	if object.Metadata == nil || object.Spec == nil {
+		return nil, fmt.Errorf("decode pod in namespace %s: it has no metadata or no spec", namespace)
+	}
+	return &Pod{Namespace: namespace, Metadata: *object.Metadata, Spec: *object.Spec}, nil
 }
 
 // String names the pod as namespace/name; a pod that its owner lets the API server name has its prefix as the name.

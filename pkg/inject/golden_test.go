@@ -1,0 +1,236 @@
+package inject
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files from what the code does now")
+
+// goldenInput is a case file.
+type goldenInput struct {
+	// Config overrides fields of testConfig.
+	Config    json.RawMessage
+	Namespace struct {
+		Name   string
+		Labels map[string]string
+	}
+	Candidates []goldenCandidate
+	Pod        json.RawMessage
+}
+
+type goldenCandidate struct {
+	Target
+	Selector *metav1.LabelSelector
+}
+
+// goldenOutput is what a case file gives.
+type goldenOutput struct {
+	IndexErrors []string        `json:"indexErrors,omitempty"`
+	Decision    goldenDecision  `json:"decision"`
+	Error       string          `json:"error,omitempty"`
+	Warnings    []string        `json:"warnings,omitempty"`
+	Operations  []string        `json:"operations,omitempty"`
+	Pod         json.RawMessage `json:"pod,omitempty"`
+}
+
+type goldenDecision struct {
+	Inject   bool     `json:"inject"`
+	Deny     bool     `json:"deny,omitempty"`
+	Reason   Reason   `json:"reason"`
+	Message  string   `json:"message"`
+	Target   string   `json:"target,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func testConfig() Config {
+	c := Default()
+	c.ProxyImage = "sluice-proxy:test"
+	c.NodeBootstrap = `{"node":"bootstrap"}`
+	c.GatewayBootstrap = `{"gateway":"bootstrap"}`
+	return c
+}
+
+func TestGolden(t *testing.T) {
+	inputs, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatalf("find cases: %v, %d found", err, len(inputs))
+	}
+	outputs, _ := filepath.Glob("testdata/*.out.yaml")
+	if len(outputs) != len(inputs) && !*update {
+		t.Errorf("%d inputs, but %d outputs: an orphan or a missing file", len(inputs), len(outputs))
+	}
+	for _, in := range inputs {
+		t.Run(strings.TrimSuffix(filepath.Base(in), ".in.yaml"), func(t *testing.T) {
+			text, err := os.ReadFile(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.HasPrefix(text, []byte("# ")) {
+				t.Error("the first line of a case says why it exists")
+			}
+			got, err := yaml.Marshal(runCase(t, text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareGolden(t, strings.TrimSuffix(in, ".in.yaml")+".out.yaml", got)
+		})
+	}
+}
+
+func compareGolden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// runCase decides and patches, and checks the laws that hold for every pod: a hundred times the same bytes, and
+// nothing to do for a pod that went through it.
+func runCase(t *testing.T, text []byte) goldenOutput {
+	t.Helper()
+	in, config := goldenInput{}, testConfig()
+	if err := yaml.UnmarshalStrict(text, &in); err != nil {
+		t.Fatal(err)
+	}
+	if in.Config != nil {
+		if err := yaml.UnmarshalStrict(in.Config, &config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := config.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var out goldenOutput
+	index := &Index{}
+	for _, c := range in.Candidates {
+		if c.Namespace == "" {
+			c.Namespace = in.Namespace.Name
+		}
+		if err := index.Set(Candidate{Target: c.Target, Selector: c.Selector}); err != nil {
+			out.IndexErrors = append(out.IndexErrors, err.Error())
+		}
+	}
+	pod, err := Decode(in.Pod, in.Namespace.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Decide(pod, in.Namespace.Labels, index)
+	out.Decision = goldenDecision{Inject: d.Inject, Deny: d.Deny, Reason: d.Reason, Message: d.Message, Warnings: d.Warnings}
+	if d.Target.Kind != "" {
+		out.Decision.Target = fmt.Sprintf("%s %s", d.Target.Kind, d.Target.key())
+	}
+	if d.Deny {
+		return out
+	}
+	result, err := Patch(pod, d.Target, config)
+	if err != nil {
+		out.Error = err.Error()
+		return out
+	}
+	out.Warnings = result.Warnings
+	for _, op := range result.Ops {
+		out.Operations = append(out.Operations, op.Op+" "+op.Path)
+	}
+	checkRepeats(t, in.Pod, in.Namespace.Name, d.Target, config)
+	if len(result.Ops) > 0 {
+		out.Pod = apply(t, in.Pod, result.Ops)
+		checkIdempotent(t, out.Pod, in.Namespace.Name, d.Target, config)
+		checkDecidedOnce(t, out.Pod, in, index, d)
+	}
+	return out
+}
+
+func checkRepeats(t *testing.T, raw []byte, namespace string, target Target, config Config) {
+	t.Helper()
+	var first []byte
+	for range 100 {
+		if ops := marshalOps(t, raw, namespace, target, config); first == nil {
+			first = ops
+		} else if !bytes.Equal(ops, first) {
+			t.Fatalf("the same pod gives\n%s\nand\n%s", first, ops)
+		}
+	}
+}
+
+func checkIdempotent(t *testing.T, patched []byte, namespace string, target Target, config Config) {
+	t.Helper()
+	if ops := marshalOps(t, patched, namespace, target, config); string(ops) != "null" {
+		t.Errorf("a patched pod is patched again: %s", ops)
+	}
+}
+
+// checkDecidedOnce: what was injected is recognised, unless its envoy container is the user's own.
+func checkDecidedOnce(t *testing.T, patched []byte, in goldenInput, index *Index, first Decision) {
+	t.Helper()
+	pod, err := Decode(patched, in.Namespace.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := Decide(pod, in.Namespace.Labels, index)
+	if first.Inject && pod.hasVolume("sluice-proxy") && again.Reason != ReasonAlreadyInjected {
+		t.Errorf("an injected pod is decided as %s", again.Reason)
+	}
+}
+
+func marshalOps(t *testing.T, raw []byte, namespace string, target Target, config Config) []byte {
+	t.Helper()
+	pod, err := Decode(raw, namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := Patch(pod, target, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(result.Ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// failer is a test, of the standard library or of rapid.
+type failer interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
+func apply(t failer, raw []byte, ops []Op) []byte {
+	t.Helper()
+	text, err := json.Marshal(ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := jsonpatch.DecodePatch(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patched, err := patch.Apply(raw)
+	if err != nil {
+		t.Fatalf("apply %s: %v", text, err)
+	}
+	return patched
+}
