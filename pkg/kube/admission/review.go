@@ -51,14 +51,29 @@ func readReview(r *http.Request) (*reviewRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	var in review
-	if err := json.Unmarshal(body, &in); err != nil {
+	in, err := parseReview(body)
+	if err != nil {
 		return nil, &badRequest{http.StatusBadRequest, fmt.Errorf("the body is not an AdmissionReview: %w", err)}
 	}
 	if in.Kind != "AdmissionReview" || in.APIVersion != "admission.k8s.io/v1" || in.Request == nil || in.Request.UID == "" {
 		return nil, &badRequest{http.StatusBadRequest, errors.New("the body is not an AdmissionReview of admission.k8s.io/v1 with a request in it")}
 	}
 	return in.Request, nil
+}
+
+// parseReview reads the review around the object, and leaves the object as it came.
+func parseReview(body []byte) (review, error) {
+	var in review
+	if object, rest, ok := carve(body); ok {
+		err := json.Unmarshal(rest, &in)
+		if err == nil && in.Request != nil && string(in.Request.Object) == "null" {
+			in.Request.Object = object
+			return in, nil
+		}
+		in = review{} // a key that is there twice, or a mistake: the ordinary way will tell
+	}
+	err := json.Unmarshal(body, &in)
+	return in, err
 }
 
 // readAll reads the body in one allocation where its length is known.

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func noEnv(string) string { return "" }
+
+func TestMistakesInFlagsGetASentence(t *testing.T) {
+	for args, want := range map[string]string{
+		"--bogus":                        "flag provided but not defined: -bogus; --help lists the settings",
+		"extra":                          `"extra" is not a setting; settings start with --, see --help`,
+		"--certificates=vault":           "--certificates=vault is neither self nor external",
+		"--image-pull-policy=Sometimes":  "--image-pull-policy=Sometimes is not Always, IfNotPresent or Never",
+		"--mesh-address=mesh":            "--mesh-address=mesh is not host:port: address mesh: missing port in address",
+		"--mesh-address=mesh:0":          "--mesh-address=mesh:0 is not host:port, such as sluice-mesh.sluice-system.svc.cluster.local:18000",
+		"--mesh-address=:1":              "--mesh-address=:1 is not host:port, such as sluice-mesh.sluice-system.svc.cluster.local:18000",
+		"--cpu-request=much":             "check the injection settings: cpuRequest: Invalid value",
+		"--ignored-ports=22,0":           "check the injection settings: egressIgnoredPorts[1]: Invalid value",
+		"--shutdown-delay=-1s":           "--shutdown-delay=-1s is negative",
+		"--proxy-image=":                 "proxyImage: Required value",
+		"--port=https --bogus-is-second": `invalid value "https" for flag -port`,
+	} {
+		t.Run(args, func(t *testing.T) {
+			_, err := parse(strings.Fields(args), noEnv, &bytes.Buffer{})
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	s, err := parse([]string{"--ignored-ips=", "--ignored-ports=22, 443"}, func(string) string { return "mesh-system" }, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.namespace != "mesh-system" || !strings.Contains(s.inject.NodeBootstrap, "sluice-mesh.mesh-system.svc.cluster.local") {
+		t.Errorf("the namespace is not where the pod runs: %s, %s", s.namespace, s.inject.NodeBootstrap)
+	}
+	if len(s.inject.EgressIgnoredIPs) != 0 || strings.Join(s.inject.EgressIgnoredPorts, ",") != "22,443" {
+		t.Errorf("lists: %v %v", s.inject.EgressIgnoredIPs, s.inject.EgressIgnoredPorts)
+	}
+}
+
+func TestHelpTeaches(t *testing.T) {
+	var out bytes.Buffer
+	if _, err := parse([]string{"--help"}, noEnv, &out); !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"KUBECONFIG", "sluice-ca", "-proxy-image", "-shutdown-delay"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("--help does not mention %s", want)
+		}
+	}
+}
+
+func TestLogIsJSONWithTheUsualKeys(t *testing.T) {
+	var out bytes.Buffer
+	s := settings{}
+	s.logger(&out).Info("hello", "pod", "demo/podinfo")
+	for _, want := range []string{`"ts":"`, `"level":"info"`, `"msg":"hello"`, `"pod":"demo/podinfo"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s lacks %s", out.String(), want)
+		}
+	}
+}
+
+func TestDrainServesOnAfterTheSignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signal, stop := context.WithCancel(context.Background())
+		d := &drain{}
+		ctx := d.after(signal, 5*time.Second)
+		if err := d.check(nil); err != nil {
+			t.Errorf("not ready before the signal: %v", err)
+		}
+		stop()
+		synctest.Wait()
+		if d.check(nil) == nil || ctx.Err() != nil {
+			t.Errorf("after the signal: ready %v, ended %v; want not ready, not ended", d.check(nil) == nil, ctx.Err())
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if ctx.Err() == nil {
+			t.Error("the delay did not end")
+		}
+	})
+}
