@@ -2,6 +2,7 @@ package canary
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -105,8 +106,14 @@ func (p *pass) hooksDue() bool {
 	if p.interval() >= minInterval {
 		return true
 	}
-	origin := p.st.Rollout.StartedTime.Add(2*p.interval() - minInterval)
-	return p.due().Sub(origin)/minInterval != p.st.Rollout.LastCheckTime.Sub(origin)/minInterval
+	var origin int64 // in seconds; a rollout that waits for approval has not started
+	if start := p.st.Rollout.StartedTime; !start.IsZero() {
+		origin = start.Add(2 * p.interval()).Unix()
+	}
+	stretch := func(t time.Time) int64 {
+		return int64(math.Floor(float64(t.Unix()-origin) / minInterval.Seconds()))
+	}
+	return stretch(p.due()) != stretch(p.st.Rollout.LastCheckTime.Time)
 }
 
 // callHooks asks the hooks of this check and reads their answers: what failed, and whether all have answered.

@@ -67,6 +67,7 @@ func (w *world) do(words []string) error {
 		"event":   w.event,
 		"quiet":   w.quiet,
 		"spec":    w.spec,                                              // spec <yaml>: merges into the Canary's spec
+		"status":  w.status,                                            // status <yaml>: merges into the Canary's status
 		"hook":    w.hook,                                              // hook <name> ok | fail "..." | silent
 		"edit":    func(a []string) error { return w.edit(a[0]) },      // edit 80: somebody writes the canary's weight into the router
 		"crash":   func([]string) error { w.crash = true; return nil }, // dies after the next status write, before the facts
@@ -190,6 +191,7 @@ func (w *world) want(args []string) error {
 	for _, c := range st.Conditions {
 		got[string(c.Type)] = string(c.Status)
 	}
+	got["asked"] = strconv.Itoa(w.asked)
 	got["apex"] = map[bool]string{true: "primary", false: "target"}[w.obs.ApexReady]
 	if string(st.Phase) != args[0] {
 		return fmt.Errorf("phase is %s", st.Phase)
@@ -222,6 +224,10 @@ func (w *world) quiet([]string) error {
 
 func (w *world) spec(args []string) error {
 	return yaml.Unmarshal([]byte(strings.Join(args, " ")), &w.canary.Spec)
+}
+
+func (w *world) status(args []string) error {
+	return yaml.Unmarshal([]byte(strings.Join(args, " ")), &w.canary.Status)
 }
 
 func (w *world) edit(weight string) error {

@@ -34,6 +34,7 @@ type world struct {
 
 	meshBroken, lag, noWrites, crash bool
 
+	asked    int // webhooks called so far
 	unseen   []string
 	timeline strings.Builder
 	t        tb
@@ -100,7 +101,7 @@ func (w *world) push(args []string) error {
 func (w *world) look() Observation {
 	o := w.obs
 	o.Now = w.now
-	o.Target, o.Primary = status(w.target, w.ready), status(w.primary, w.primaryReady)
+	o.Target, o.Primary = observed(w.target, w.ready), observed(w.primary, w.primaryReady)
 	if w.router != nil {
 		copied := *w.router
 		o.Weights = &copied
@@ -114,7 +115,7 @@ func (w *world) look() Observation {
 	return o
 }
 
-func status(w *Workload, ready int32) *Workload {
+func observed(w *Workload, ready int32) *Workload {
 	if w == nil {
 		return nil
 	}
@@ -245,6 +246,7 @@ func (w *world) answer(questions []Question) bool {
 		w.obs.Hooks[q.Key] = a
 		w.log("  ? %s (%s, phase %s)", q.Key, q.Hook.Type, q.Phase)
 		answered = true
+		w.asked++
 	}
 	return answered
 }
