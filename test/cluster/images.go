@@ -12,7 +12,6 @@ import (
 
 	"github.com/sluice-mesh/sluice/test/cluster/build"
 	"github.com/sluice-mesh/sluice/test/cluster/image"
-	"github.com/sluice-mesh/sluice/test/cluster/node"
 	"github.com/sluice-mesh/sluice/test/cluster/product"
 )
 
@@ -48,6 +47,11 @@ func images(ctx context.Context, args []string) error {
 	root, err := repository()
 	if err != nil {
 		return err
+	}
+	if !*noLoad {
+		if _, err := running(cache); err != nil {
+			return err // before anything is built in vain
+		}
 	}
 	builder := product.Builder{Repository: root, Cache: cache, Version: *tag, Log: os.Stderr}
 	var failed error
@@ -105,12 +109,12 @@ func keep(cache *build.Cache, built []*image.Image) error {
 
 // bring loads what the cluster lacks.
 func bring(ctx context.Context, cache *build.Cache, built []*image.Image) error {
-	loader, err := node.NewLoader(ctx, cache)
+	cluster, err := running(cache)
 	if err != nil {
 		return err
 	}
 	for _, img := range built {
-		missing, err := loader.Missing(ctx, img)
+		missing, err := cluster.Missing(ctx, img)
 		if err != nil {
 			return err
 		}
@@ -125,7 +129,7 @@ func bring(ctx context.Context, cache *build.Cache, built []*image.Image) error 
 		if err := img.Write(archive); err != nil {
 			return err
 		}
-		err = loader.Load(ctx, archive)
+		err = cluster.Load(ctx, archive)
 		_ = os.Remove(archive) // half a gigabyte that nobody would look at again
 		if err != nil {
 			return err

@@ -28,6 +28,8 @@ type verb struct {
 }
 
 func main() {
+	// Where nft, runc and ip are; a plain user's shell may leave it out.
+	_ = os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	switch err := dispatch(ctx, os.Args[1:]); {

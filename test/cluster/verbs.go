@@ -10,17 +10,19 @@ import (
 
 	"github.com/sluice-mesh/sluice/test/cluster/build"
 	"github.com/sluice-mesh/sluice/test/cluster/hosts"
+	"github.com/sluice-mesh/sluice/test/cluster/kind"
 	"github.com/sluice-mesh/sluice/test/cluster/lb"
-	"github.com/sluice-mesh/sluice/test/cluster/node"
 )
 
 func verbs() []verb {
 	return []verb{
 		{
-			name: "up", summary: "start the cluster, unless it runs already",
+			name: "up", args: "[--without-docker]", summary: "start the cluster, unless it runs already",
 			details: `Uses kind where Docker works. Otherwise, on Linux as root, it starts the real
 components; the first time it builds them, which takes a quarter of an hour on
-two cores. Returns when pods can run, names resolve and metrics are served.`,
+two cores. Returns when pods can run, names resolve and metrics are served.
+
+  --without-docker   start the components even where Docker works`,
 			run: up,
 		},
 		{name: "down", summary: "take the cluster down and leave nothing of it", run: down},
@@ -53,50 +55,88 @@ two cores. Returns when pods can run, names resolve and metrics are served.`,
 }
 
 func up(ctx context.Context, args []string) error {
-	if err := want(args, 0, "up takes no arguments"); err != nil {
+	flags := flag.NewFlagSet("up", flag.ContinueOnError)
+	withoutDocker := flags.Bool("without-docker", false, "start the components on this machine even where Docker works")
+	if err := flags.Parse(args); err != nil {
+		return errUsage
+	}
+	if err := want(flags.Args(), 0, "up takes no arguments"); err != nil {
 		return err
 	}
 	cache, err := newCache()
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	docker, components, err := backends(cache)
 	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
+		return err
 	}
-	return node.Up(ctx, node.Options{Cache: cache, Log: os.Stderr, Self: self, Domain: lb.Domain})
+	unlock, err := cache.Lock(ctx, "cluster")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// A cluster that was started one way is not started a second time the other.
+	if !components.Exists() && !*withoutDocker && (docker.Exists() || kind.DockerWorks(ctx)) {
+		return docker.Up(ctx)
+	}
+	return components.Up(ctx)
 }
 
 func down(ctx context.Context, args []string) error {
 	if err := want(args, 0, "down takes no arguments"); err != nil {
 		return err
 	}
-	return node.Down(ctx, os.Stderr)
+	cache, err := newCache()
+	if err != nil {
+		return err
+	}
+	unlock, err := cache.Lock(ctx, "cluster")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	b, err := running(cache)
+	if errors.Is(err, errNoCluster) {
+		fmt.Fprintln(os.Stderr, "no cluster is running")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b.Down(ctx)
 }
 
 func status(ctx context.Context, args []string) error {
 	if err := want(args, 0, "status takes no arguments"); err != nil {
 		return err
 	}
-	state, err := node.Inspect(ctx)
+	cache, err := newCache()
 	if err != nil {
 		return err
 	}
-	fmt.Print(state)
-	if !state.Healthy() {
-		return errors.New("the cluster is not running")
+	b, err := running(cache)
+	if err != nil {
+		return err
 	}
-	return nil
+	text, err := b.Status(ctx)
+	fmt.Print(text)
+	return err
 }
 
 func kubeconfig(_ context.Context, args []string) error {
 	if err := want(args, 0, "kubeconfig takes no arguments"); err != nil {
 		return err
 	}
-	if _, err := os.Stat(node.Kubeconfig()); err != nil {
-		return errors.New("no cluster is running: start one with `make cluster-up`")
+	cache, err := newCache()
+	if err != nil {
+		return err
 	}
-	fmt.Println(node.Kubeconfig())
+	b, err := running(cache)
+	if err != nil {
+		return err
+	}
+	fmt.Println(b.Kubeconfig())
 	return nil
 }
 
@@ -108,12 +148,16 @@ func load(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	loader, err := node.NewLoader(ctx, cache)
+	b, err := running(cache)
 	if err != nil {
 		return err
 	}
 	for _, archive := range args {
-		if err := loader.Load(ctx, archive); err != nil {
+		archive, err := filepath.Abs(archive)
+		if err != nil {
+			return err
+		}
+		if err := b.Load(ctx, archive); err != nil {
 			return err
 		}
 	}
@@ -159,6 +203,9 @@ func prune(_ context.Context, args []string) error {
 	cache, err := newCache()
 	if err != nil {
 		return err
+	}
+	if _, err := running(cache); err == nil {
+		return errors.New("the running cluster uses what was built: take it down first, with `make cluster-down`")
 	}
 	return cache.Prune()
 }

@@ -116,10 +116,7 @@ func (c *Cache) place(ctx context.Context, name string, fill func(context.Contex
 	if exists(final) {
 		return final, nil
 	}
-	if err := os.MkdirAll(c.Root, 0o755); err != nil {
-		return "", fmt.Errorf("make the cache directory: %w", err)
-	}
-	unlock, err := c.lock(ctx, name)
+	unlock, err := c.Lock(ctx, name)
 	if err != nil {
 		return "", err
 	}
@@ -144,9 +141,13 @@ func (c *Cache) place(ctx context.Context, name string, fill func(context.Contex
 	return final, nil
 }
 
-// lock waits for its turn to fill a folder. The lock file stays behind: taking
-// it away would let two processes hold locks on two different files of one name.
-func (c *Cache) lock(ctx context.Context, name string) (func(), error) {
+// Lock waits for its turn to work on what has that name, in this process or
+// another, and returns how to give it up. The lock file stays behind: taking it
+// away would let two processes hold locks on two different files of one name.
+func (c *Cache) Lock(ctx context.Context, name string) (func(), error) {
+	if err := os.MkdirAll(c.Root, 0o755); err != nil {
+		return nil, fmt.Errorf("make the cache directory: %w", err)
+	}
 	path := filepath.Join(c.Root, ".lock-"+name)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -162,7 +163,7 @@ func (c *Cache) lock(ctx context.Context, name string) (func(), error) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !told {
-			fmt.Fprintf(c.Log, "%s: another process is building it, waiting\n", name)
+			fmt.Fprintf(c.Log, "%s: another process is at it, waiting\n", name)
 		}
 		select {
 		case <-ctx.Done():

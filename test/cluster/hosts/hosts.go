@@ -14,6 +14,10 @@ import (
 // File is where the host looks names up.
 const File = "/etc/hosts"
 
+// Domain is where the hostnames of LoadBalancer Services live. It is under .test,
+// which is reserved, so that no name of the real world is ever hidden.
+const Domain = "sluice.test"
+
 const (
 	begin = "# >>> sluice test cluster: LoadBalancer Services (removed by `cluster down`)"
 	end   = "# <<< sluice test cluster"

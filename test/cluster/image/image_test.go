@@ -201,3 +201,22 @@ func TestParseLdd(t *testing.T) {
 		t.Errorf("a missing library should be named, got %v", err)
 	}
 }
+
+func TestMissingFrom(t *testing.T) {
+	list := `REF TYPE DIGEST SIZE PLATFORMS LABELS
+ghcr.io/a/b:dev application/vnd.oci.image.manifest.v1+json sha256:0123 7.6 MiB linux/amd64 io.cri-containerd.image=managed
+docker.io/a/b:dev application/vnd.oci.image.manifest.v1+json sha256:0123 7.6 MiB linux/amd64 io.cri-containerd.image=managed
+`
+	for name, c := range map[string]struct {
+		img  Image
+		want bool
+	}{
+		"there under both names": {Image{Names: []string{"ghcr.io/a/b:dev", "docker.io/a/b:dev"}, Digest: "sha256:0123"}, false},
+		"another digest":         {Image{Names: []string{"ghcr.io/a/b:dev"}, Digest: "sha256:4567"}, true},
+		"one name is not there":  {Image{Names: []string{"ghcr.io/a/b:dev", "ghcr.io/a/c:dev"}, Digest: "sha256:0123"}, true},
+	} {
+		if got := c.img.MissingFrom(list); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}

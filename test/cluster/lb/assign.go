@@ -7,11 +7,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-)
 
-// Domain is where the hostnames live. It is under .test, which is reserved, so
-// that no name of the real world is ever hidden.
-const Domain = "sluice.test"
+	"github.com/sluice-mesh/sluice/test/cluster/hosts"
+)
 
 // Range is the addresses that may be given out, both ends included.
 type Range struct{ First, Last netip.Addr }
@@ -95,7 +93,7 @@ func claimed(s *corev1.Service, r Range) (netip.Addr, bool) {
 }
 
 func newAssignment(s *corev1.Service, ip netip.Addr) Assignment {
-	a := Assignment{Namespace: s.Namespace, Name: s.Name, IP: ip, Hostname: s.Name + "." + s.Namespace + "." + Domain}
+	a := Assignment{Namespace: s.Namespace, Name: s.Name, IP: ip, Hostname: s.Name + "." + s.Namespace + "." + hosts.Domain}
 	ingress := s.Status.LoadBalancer.Ingress
 	a.Current = len(ingress) == 1 && ingress[0].IP == ip.String() && ingress[0].Hostname == a.Hostname
 	return a

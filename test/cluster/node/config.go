@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/sluice-mesh/sluice/test/cluster/hosts"
 )
 
 //go:embed templates manifests
@@ -17,15 +19,15 @@ var files embed.FS
 
 // settings is what the templates may speak of.
 type settings struct {
-	Dir, Name, Socket              string
-	NodeIP, DNSIP                  string
-	PodCIDR, ClusterCIDR           string
-	CNIBin, Shim, Runc             string
-	Cgroup                         string
-	PauseImage                     string
-	CoreDNSImage, MetricsImage     string
-	Resolvers                      []string
-	BalancerDomain, BalancerRegexp string
+	Dir, Name, Socket          string
+	NodeIP, DNSIP              string
+	PodCIDR, ClusterCIDR       string
+	CNIBin, Shim, Runc         string
+	Cgroup                     string
+	PauseImage                 string
+	CoreDNSImage, MetricsImage string
+	Resolvers                  []string
+	BalancerRewrite            string
 }
 
 // render fills a file of templates/ or manifests/.
@@ -35,7 +37,10 @@ func render(name string, values any) ([]byte, error) {
 		dir = "manifests"
 	}
 	t, err := template.New(name).
-		Funcs(template.FuncMap{"base64": func(b []byte) string { return base64.StdEncoding.EncodeToString(b) }}).
+		Funcs(template.FuncMap{
+			"base64": func(b []byte) string { return base64.StdEncoding.EncodeToString(b) },
+			"indent": func(s string) string { return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") },
+		}).
 		Option("missingkey=error").
 		ParseFS(files, dir+"/"+name)
 	if err != nil {
@@ -69,6 +74,22 @@ func writeConfigs(s settings) error {
 		}
 	}
 	return nil
+}
+
+// BalancerRewrite is the rule of a Corefile that lets pods use the hostnames of
+// LoadBalancer Services: inside the cluster SERVICE.NAMESPACE.sluice.test is the
+// Service itself, so there is no state to keep up to date.
+func BalancerRewrite() string {
+	return `    rewrite stop {
+        name regex ` + balancerRegexp() + ` {1}.{2}.svc.cluster.local
+        answer auto
+    }
+`
+}
+
+// balancerRegexp matches such a name as CoreDNS sees it.
+func balancerRegexp() string {
+	return `^([^.]+)\.([^.]+)\.` + strings.ReplaceAll(hosts.Domain, ".", `\.`) + `\.$`
 }
 
 // hostResolvers reads the name servers that pods may be pointed to.

@@ -8,10 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/sluice-mesh/sluice/test/cluster/hosts"
+	"github.com/sluice-mesh/sluice/test/cluster/process"
 )
 
 // Down ends exactly what Up began and leaves nothing of it. It may be called at
@@ -56,23 +56,19 @@ func Down(ctx context.Context, log io.Writer) error {
 // The pods go before containerd and its shims, so that the shims can still
 // release what the containers held.
 func endProcesses() error {
-	daemons, err := records(path("pids"))
+	daemons, err := process.Records(path("pids"))
 	if err != nil {
 		return err
 	}
-	byName := map[string]record{}
+	byName := map[string]process.Record{}
 	for _, d := range daemons {
 		byName[d.Name] = d
 	}
 	for _, name := range []string{"balancer", "kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
-		if d, ok := byName[name]; ok {
-			_ = syscall.Kill(pidIfAlive(d), syscall.SIGTERM)
-		}
+		byName[name].Ask() // of one that never started nothing is alive
 	}
 	for _, name := range []string{"kubelet", "balancer", "kube-proxy"} {
-		if d, ok := byName[name]; ok {
-			d.stop(2 * time.Second)
-		}
+		byName[name].Stop(2 * time.Second)
 	}
 	tracking, err := trackingDir()
 	if err != nil {
@@ -82,21 +78,7 @@ func endProcesses() error {
 		return err
 	}
 	for _, name := range []string{"containerd", "kube-apiserver", "etcd"} {
-		if d, ok := byName[name]; ok {
-			d.stop(time.Second)
-		}
+		byName[name].Stop(time.Second)
 	}
 	return killAll(tracking, 20*time.Second)
 }
-
-// pidIfAlive is the process's number, or one that no signal reaches anybody by.
-func pidIfAlive(r record) int {
-	if r.alive() {
-		return r.PID
-	}
-	return noProcess
-}
-
-// noProcess is above the kernel's highest number. Zero and -1 would not do:
-// they mean whole groups of processes.
-const noProcess = 1 << 30

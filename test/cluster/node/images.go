@@ -21,19 +21,31 @@ const (
 
 // systemImages is what the cluster itself runs.
 func systemImages(p programs) []image.Spec {
-	one := func(name, program string) image.Spec {
-		file := "/" + filepath.Base(program)
-		return image.Spec{
-			Names:      []string{name},
-			Layers:     []image.Layer{{{Path: file, Source: program, Mode: 0o755}, {Path: "/tmp", Dir: true, Mode: 0o777 | os.ModeSticky}}},
-			Entrypoint: []string{file},
-			User:       "0",
-		}
-	}
 	return []image.Spec{
-		one(pauseName, filepath.Join(p.pause, "pause")),
-		one(coreDNSName, filepath.Join(p.coredns, "coredns")),
-		one(metricsName, filepath.Join(p.metrics, "metrics-server")),
+		single(pauseName, filepath.Join(p.pause, "pause")),
+		single(coreDNSName, filepath.Join(p.coredns, "coredns")),
+		MetricsImage(p.metrics),
+	}
+}
+
+// MetricsImage is metrics-server's, from the folder it was built in.
+func MetricsImage(dir string) image.Spec {
+	return single(metricsName, filepath.Join(dir, "metrics-server"))
+}
+
+// MetricsManifest installs it.
+func MetricsManifest() ([]byte, error) {
+	return render("metrics-server.yaml", settings{MetricsImage: metricsName})
+}
+
+// single is an image of one static program.
+func single(name, program string) image.Spec {
+	file := "/" + filepath.Base(program)
+	return image.Spec{
+		Names:      []string{name},
+		Layers:     []image.Layer{{{Path: file, Source: program, Mode: 0o755}, {Path: "/tmp", Dir: true, Mode: 0o777 | os.ModeSticky}}},
+		Entrypoint: []string{file},
+		User:       "0",
 	}
 }
 
@@ -52,13 +64,7 @@ func (l Loader) Missing(ctx context.Context, img *image.Image) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("list the cluster's images: %w", err)
 	}
-	present := imageDigests(string(out))
-	for _, name := range img.Names {
-		if present[name] != img.Digest {
-			return true, nil
-		}
-	}
-	return false, nil
+	return img.MissingFrom(string(out)), nil
 }
 
 // Load imports an archive (an OCI layout or "docker save").
@@ -72,17 +78,6 @@ func (l Loader) Load(ctx context.Context, archive string) error {
 
 func (l Loader) command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, l.ctr, append([]string{"--address", Socket(), "--namespace", "k8s.io"}, args...)...)
-}
-
-// imageDigests reads ctr's table: name, media type, digest and more.
-func imageDigests(list string) map[string]string {
-	digests := map[string]string{}
-	for line := range strings.Lines(list) {
-		if fields := strings.Fields(line); len(fields) > 3 && strings.HasPrefix(fields[2], "sha256:") {
-			digests[fields[0]] = fields[2]
-		}
-	}
-	return digests
 }
 
 // loadSystemImages builds the cluster's images and imports them in one archive

@@ -2,7 +2,6 @@ package node
 
 import (
 	"encoding/json"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ func TestEveryTemplateRendersAndParses(t *testing.T) {
 		Dir: Dir, Name: Name, Socket: Socket(), NodeIP: NodeIP, DNSIP: DNSIP, PodCIDR: PodCIDR, ClusterCIDR: ClusterCIDR,
 		CNIBin: "/cache/cni", Shim: "/cache/shim", Runc: "/usr/sbin/runc", Cgroup: Cgroup,
 		PauseImage: pauseName, CoreDNSImage: coreDNSName, MetricsImage: metricsName,
-		Resolvers: []string{"192.0.2.53"}, BalancerRegexp: balancerRegexp("sluice.test"),
+		Resolvers: []string{"192.0.2.53"}, BalancerRewrite: BalancerRewrite(),
 	}
 	for _, dir := range []string{"templates", "manifests"} {
 		entries, err := files.ReadDir(dir)
@@ -70,7 +69,7 @@ func TestWithoutAResolverNothingIsForwarded(t *testing.T) {
 }
 
 func TestBalancerNamesAreRewrittenToTheService(t *testing.T) {
-	re := regexp.MustCompile(balancerRegexp("sluice.test"))
+	re := regexp.MustCompile(balancerRegexp())
 	if got := re.FindStringSubmatch("appmesh-gateway.demo.sluice.test."); !slices.Equal(got[1:], []string{"appmesh-gateway", "demo"}) {
 		t.Errorf("got %q", got)
 	}
@@ -101,48 +100,6 @@ func TestMountsComeOutInnermostFirst(t *testing.T) {
 	}
 	if last := mounts[len(mounts)-1]; last.kind != "cgroup" {
 		t.Errorf("got kind %q", last.kind)
-	}
-}
-
-func TestParseStat(t *testing.T) {
-	rest := " 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1000 2"
-	for stat, want := range map[string]uint64{
-		"7 (etcd) S" + rest:            987654,
-		"7 (a) b (c) R" + rest:         987654, // names may hold anything
-		"7 (containerd-shim) Z" + rest: 0,      // a zombie is gone
-		"7 (etcd) S 1":                 0,
-	} {
-		got, err := parseStat(stat)
-		if got != want || (err == nil) != (want != 0) {
-			t.Errorf("parseStat(%q) = %d, %v", stat, got, err)
-		}
-	}
-}
-
-func TestARecycledNumberIsNotOurs(t *testing.T) {
-	start, err := startTime(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r := (record{PID: os.Getpid(), Start: start}); !r.alive() {
-		t.Error("this very process should count as alive")
-	}
-	recycled := record{PID: os.Getpid(), Start: start - 1}
-	if recycled.alive() {
-		t.Error("a process with the same number and another start is a stranger")
-	}
-	if pid := pidIfAlive(recycled); pid != noProcess {
-		t.Errorf("a signal would go to %d", pid)
-	}
-}
-
-func TestImageDigests(t *testing.T) {
-	list := `REF TYPE DIGEST SIZE PLATFORMS LABELS
-ghcr.io/a/b:dev application/vnd.oci.image.manifest.v1+json sha256:0123 7.6 MiB linux/amd64 io.cri-containerd.image=managed
-`
-	got := imageDigests(list)
-	if len(got) != 1 || got["ghcr.io/a/b:dev"] != "sha256:0123" {
-		t.Errorf("got %v", got)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/sluice-mesh/sluice/test/cluster/process"
 )
 
 // State is what is there of a cluster.
@@ -70,13 +72,13 @@ func Inspect(ctx context.Context) (State, error) {
 	if _, err := os.Stat(Dir); err != nil {
 		return State{}, nil //nolint:nilerr // nothing there is an answer
 	}
-	all, err := records(path("pids"))
+	all, err := process.Records(path("pids"))
 	if err != nil {
 		return State{}, err
 	}
 	s := State{Exists: true, API: ready(ctx)}
 	for _, r := range all {
-		s.Daemons = append(s.Daemons, DaemonState{Name: r.Name, PID: r.PID, Alive: r.alive()})
+		s.Daemons = append(s.Daemons, DaemonState{Name: r.Name, PID: r.PID, Alive: r.Alive()})
 	}
 	return s, nil
 }
@@ -108,13 +110,13 @@ func ready(ctx context.Context) error {
 
 // deadDaemons lists those that have ended, which none should.
 func deadDaemons() []string {
-	all, err := records(path("pids"))
+	all, err := process.Records(path("pids"))
 	if err != nil {
 		return nil
 	}
 	var dead []string
 	for _, r := range all {
-		if !r.alive() {
+		if !r.Alive() {
 			dead = append(dead, r.Name)
 		}
 	}

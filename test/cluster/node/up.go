@@ -20,8 +20,6 @@ type Options struct {
 	Cache *build.Cache
 	Log   io.Writer
 	Self  string // this program, for the LoadBalancer process
-	// Domain is where the hostnames of LoadBalancer Services live.
-	Domain string
 }
 
 // Up starts a cluster and returns when pods can run, names resolve and the
@@ -51,7 +49,7 @@ func Up(ctx context.Context, o Options) error {
 }
 
 func bringUp(ctx context.Context, o Options, p programs) error {
-	s, err := prepare(o, p)
+	s, err := prepare(p)
 	if err != nil {
 		return err
 	}
@@ -95,7 +93,7 @@ func bringUp(ctx context.Context, o Options, p programs) error {
 }
 
 // prepare writes everything that the daemons read.
-func prepare(o Options, p programs) (settings, error) {
+func prepare(p programs) (settings, error) {
 	for _, dir := range []string{Dir, LogDir(), path("pids"), path("run"), path("bin"), path("cni")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return settings{}, fmt.Errorf("make the cluster's folder: %w", err)
@@ -109,7 +107,7 @@ func prepare(o Options, p programs) (settings, error) {
 		Dir: Dir, Name: Name, Socket: Socket(), NodeIP: NodeIP, DNSIP: DNSIP,
 		PodCIDR: PodCIDR, ClusterCIDR: ClusterCIDR, CNIBin: p.cni, Shim: p.shim(), Runc: runc, Cgroup: Cgroup,
 		PauseImage: pauseName, CoreDNSImage: coreDNSName, MetricsImage: metricsName,
-		Resolvers: hostResolvers(), BalancerRegexp: balancerRegexp(o.Domain),
+		Resolvers: hostResolvers(), BalancerRewrite: BalancerRewrite(),
 	}
 	if err := rememberSysctls(); err != nil {
 		return settings{}, err
@@ -118,11 +116,6 @@ func prepare(o Options, p programs) (settings, error) {
 		return settings{}, err
 	}
 	return s, writeConfigs(s)
-}
-
-// balancerRegexp matches SERVICE.NAMESPACE.DOMAIN as CoreDNS sees it.
-func balancerRegexp(domain string) string {
-	return `^([^.]+)\.([^.]+)\.` + strings.ReplaceAll(domain, ".", `\.`) + `\.$`
 }
 
 // populate waits for the node and installs what runs in the cluster.
@@ -156,6 +149,7 @@ func populate(ctx context.Context, o Options, p programs, s settings) error {
 func kubectl(ctx context.Context, p programs, stdin []byte, args ...string) error {
 	cmd := exec.CommandContext(ctx, p.kubectl(), append([]string{"--kubeconfig", Kubeconfig()}, args...)...)
 	cmd.Stdin = bytes.NewReader(stdin)
+	cmd.Env = append(os.Environ(), direct()...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("kubectl %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
 	}
