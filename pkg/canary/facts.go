@@ -13,21 +13,25 @@ import (
 //	the canary's replicas             before its weight
 //	weight 0                          before zero replicas
 //
-// In Failed the weights come first of all: whatever else is broken, the traffic goes back.
+// Weights that take traffic from the canary come first of all: whatever else is broken, the traffic goes back.
 func (p *pass) facts() []Fact {
+	var first []Fact
+	if w := p.obs.Weights; w != nil && w.Canary > p.weights().Canary {
+		first = []Fact{p.weights()}
+	}
 	switch p.st.Phase {
+	case "":
+		return nil
 	case canaryv1beta1.CanaryPhaseInitializing:
 		return p.initialFacts()
 	case canaryv1beta1.CanaryPhaseFailed:
 		return join(p.weights(), p.targetAtZero(), p.standing())
-	case canaryv1beta1.CanaryPhaseProgressing, canaryv1beta1.CanaryPhaseWaitingPromotion, canaryv1beta1.CanaryPhasePromoting:
-		return join(p.standing(), p.targetRunning(), p.weights())
+	case progressing, waitingPromotion, canaryv1beta1.CanaryPhasePromoting:
+		return join(first, p.standing(), p.targetRunning(), p.weights())
 	case canaryv1beta1.CanaryPhaseFinalising:
-		return join(p.standing(), p.weights())
-	case "":
-		return nil
+		return join(first, p.standing(), p.weights())
 	}
-	return join(p.standing(), p.weights(), p.targetAtZero())
+	return join(first, p.standing(), p.weights(), p.targetAtZero())
 }
 
 func join(parts ...any) []Fact {
@@ -96,8 +100,7 @@ func (p *pass) primaryRuns(rev string) Fact {
 // everything at any moment.
 func (p *pass) floor() int32 {
 	switch p.st.Phase {
-	case canaryv1beta1.CanaryPhaseProgressing, canaryv1beta1.CanaryPhaseWaitingPromotion,
-		canaryv1beta1.CanaryPhasePromoting, canaryv1beta1.CanaryPhaseFinalising:
+	case progressing, waitingPromotion, canaryv1beta1.CanaryPhasePromoting, canaryv1beta1.CanaryPhaseFinalising:
 		return p.st.Rollout.MinPrimaryReplicas
 	}
 	return 0

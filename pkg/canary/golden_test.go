@@ -1,11 +1,7 @@
 package canary
 
 import (
-	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,9 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // options of a case are a document of its input.
 type options struct {
@@ -28,27 +23,10 @@ type options struct {
 // TestBuilders builds everything that a Canary stands for: testdata/build/<case>.in.yaml -> <case>.out.yaml.
 // The input holds the Canary, its Deployment, and where the case needs them an autoscaler, the primary as it is, and options.
 func TestBuilders(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/build/*.in.yaml")
-	if err != nil || len(inputs) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, in := range inputs {
-		name := strings.TrimSuffix(filepath.Base(in), ".in.yaml")
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.HasPrefix(data, []byte("# ")) {
-				t.Error("the first line must say why this case exists")
-			}
-			compare(t, strings.Replace(in, ".in.", ".out.", 1), build(t, documents(t, data)))
-		})
-	}
-	outputs, _ := filepath.Glob("testdata/build/*.out.yaml")
-	if len(outputs) != len(inputs) {
-		t.Errorf("%d inputs, %d outputs", len(inputs), len(outputs))
-	}
+	files := golden.Files{In: "testdata/build/*.in.yaml", InSuffix: ".in.yaml", Out: "testdata/build"}
+	golden.RunFiles(t, files, func(t *testing.T, in []byte) []byte {
+		return []byte(printed(t, build(t, documents(t, in))))
+	})
 }
 
 func build(t *testing.T, docs map[string]map[string]any) []any {
@@ -139,24 +117,4 @@ func printed(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-func compare(t *testing.T, file string, objects []any) {
-	var parts []string
-	for _, o := range objects {
-		parts = append(parts, printed(t, o))
-	}
-	got := strings.Join(parts, "---\n")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }

@@ -79,6 +79,8 @@ func (p *pass) cannotStart() string {
 		return "the analysis has no step that shifts traffic"
 	case !p.obs.MeshReady:
 		return fmt.Sprintf("mesh objects or services are missing: %s", list(p.obs.Missing))
+	case p.obs.AutoscalerMissing:
+		return fmt.Sprintf("%s %s does not exist", p.Spec.AutoscalerRef.Kind, p.Spec.AutoscalerRef.Name)
 	case p.obs.Primary == nil:
 		return fmt.Sprintf("%s does not exist", p.primary())
 	}
