@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -48,6 +49,9 @@ func addresses(svc *corev1.Service, endpointSlices []*discoveryv1.EndpointSlice,
 		}
 		for _, e := range slice.Endpoints {
 			for _, ip := range e.Addresses {
+				if _, err := netip.ParseAddr(ip); err != nil {
+					continue // Envoy would refuse all endpoints with it
+				}
 				switch {
 				case e.Conditions.Ready == nil || *e.Conditions.Ready:
 					ready = append(ready, Address{IP: ip, Port: port})

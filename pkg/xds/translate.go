@@ -1,17 +1,112 @@
 package xds
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 // Translate gives the resources of one proxy of the model. An error is our bug, or an id that the model does not have.
 func Translate(m *mesh.Model, id mesh.ProxyID) (*Resources, error) {
-	for _, known := range m.Proxies() {
-		if known == id {
-			return &Resources{}, nil
+	t := &translation{model: m, out: &Resources{}, clusters: map[string]bool{}}
+	switch id.Kind {
+	case mesh.ProxyVirtualNode:
+		if node := m.Node(id); node != nil {
+			t.node(node)
+			return t.finish(id)
+		}
+	case mesh.ProxyVirtualGateway:
+		if gateway := m.Gateway(id); gateway != nil {
+			t.gateway(gateway)
+			return t.finish(id)
 		}
 	}
 	return nil, fmt.Errorf("translate %s: the model has no such proxy", id)
+}
+
+// translation is the work on one proxy.
+type translation struct {
+	model *mesh.Model
+	out   *Resources
+	// clusters that are already in out.
+	clusters map[string]bool
+	errs     []error
+}
+
+func (t *translation) finish(id mesh.ProxyID) (*Resources, error) {
+	if len(t.errs) > 0 {
+		return nil, fmt.Errorf("translate %s: %w", id, t.errs[0])
+	}
+	// Sorted, because the version is a hash of the order too.
+	slices.SortFunc(t.out.Listeners, byName)
+	slices.SortFunc(t.out.Routes, byName)
+	slices.SortFunc(t.out.Clusters, byName)
+	slices.SortFunc(t.out.Endpoints, func(a, b *endpointv3.ClusterLoadAssignment) int {
+		return cmp.Compare(a.GetClusterName(), b.GetClusterName())
+	})
+	return t.out, nil
+}
+
+func byName[M interface{ GetName() string }](a, b M) int {
+	return cmp.Compare(a.GetName(), b.GetName())
+}
+
+func (t *translation) add(c *clusterv3.Cluster) {
+	if !t.clusters[c.GetName()] {
+		t.clusters[c.GetName()] = true
+		t.out.Clusters = append(t.out.Clusters, c)
+	}
+}
+
+// reach adds the clusters that routes lead to, with their endpoints.
+func (t *translation) reach(routes []mesh.Route) {
+	for _, r := range routes {
+		for _, target := range r.Targets {
+			if t.clusters[target.Cluster] {
+				continue
+			}
+			c := t.model.Cluster(target.Cluster)
+			if c == nil {
+				t.errs = append(t.errs, fmt.Errorf("route %q leads to cluster %q, which the model does not have", r.Name, target.Cluster))
+				continue
+			}
+			t.add(egressCluster(c))
+			if c.Service != nil {
+				t.out.Endpoints = append(t.out.Endpoints, loadAssignment(c.Name, t.model.EndpointsOf(c.Name)))
+			}
+		}
+	}
+}
+
+// pack wraps a message of an extension. The bytes are part of the version, hence deterministic.
+func (t *translation) pack(m proto.Message) *anypb.Any {
+	out, err := packed(m)
+	if err != nil {
+		t.errs = append(t.errs, err)
+	}
+	return out
+}
+
+func packed(m proto.Message) (*anypb.Any, error) {
+	out := &anypb.Any{}
+	if err := anypb.MarshalFrom(out, m, proto.MarshalOptions{Deterministic: true}); err != nil {
+		return nil, fmt.Errorf("wrap %T: %w", m, err)
+	}
+	return out, nil
+}
+
+// mustPack is for messages that are constants of ours.
+func mustPack(m proto.Message) *anypb.Any {
+	out, err := packed(m)
+	if err != nil {
+		panic(err)
+	}
+	return out
 }

@@ -1,0 +1,46 @@
+package xds
+
+import (
+	"fmt"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+)
+
+// gateway adds what a gateway's proxy needs. Its pods are not redirected, so there is no way out but through its routes.
+func (t *translation) gateway(g *mesh.Gateway) {
+	for _, l := range g.Listeners {
+		statPrefix := "ingress"
+		if len(g.Listeners) > 1 {
+			statPrefix = fmt.Sprintf("ingress.%s.%d", l.Protocol, l.Port)
+		}
+		name := mesh.IngressRouteName(l.Protocol, l.Port)
+		t.out.Listeners = append(t.out.Listeners, &listenerv3.Listener{
+			Name:             mesh.GatewayListenerName(l.Port),
+			Address:          listenAddress(g.Addresses, l.Port),
+			TrafficDirection: corev3.TrafficDirection_INBOUND,
+			FilterChains: []*listenerv3.FilterChain{{
+				Name: fmt.Sprintf("ingress_%d", l.Port),
+				Filters: []*listenerv3.Filter{
+					t.connectionManager(httpConnections{statPrefix: statPrefix, routes: name, log: g.AccessLog, edge: true}),
+				},
+			}},
+		})
+		t.out.Routes = append(t.out.Routes, t.gatewayRoutes(name, l))
+	}
+}
+
+func (t *translation) gatewayRoutes(name string, l mesh.GatewayListener) *routev3.RouteConfiguration {
+	// The port in a request is that of a load balancer, a node or a port-forward: it says nothing about the host.
+	out := &routev3.RouteConfiguration{Name: name, IgnorePortInHostMatching: true}
+	for _, host := range l.Hosts {
+		t.reach(host.Routes)
+		out.VirtualHosts = append(out.VirtualHosts, &routev3.VirtualHost{
+			Name: host.Domain, Domains: []string{host.Domain}, Routes: routesOf(host.Routes),
+		})
+	}
+	return out
+}

@@ -1,0 +1,85 @@
+package xds
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	original_dstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
+	tls_inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"github.com/envoyproxy/go-control-plane/pkg/wellknown"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+)
+
+// listenAddress is every address of the pod. An IPv6 socket of an IPv6 mesh takes IPv4 too, for kubelet's probes.
+func listenAddress(family mesh.AddressFamily, port uint32) *corev3.Address {
+	socket := &corev3.SocketAddress{Address: "0.0.0.0", PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: port}}
+	if family == mesh.IPv6 {
+		socket.Address, socket.Ipv4Compat = "::", true
+	}
+	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: socket}}
+}
+
+// portChain takes the connections whose original destination has the port. Its name is stable: Envoy drains only the
+// chains that changed when it gets a listener that differs in nothing but chains.
+func portChain(name string, port uint32, filter *listenerv3.Filter) *listenerv3.FilterChain {
+	return &listenerv3.FilterChain{
+		Name:             name,
+		FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: wrapperspb.UInt32(port)},
+		Filters:          []*listenerv3.Filter{filter},
+	}
+}
+
+// originalDestination restores where a redirected connection was going. The listener keeps the connection; only the
+// matching of chains, and the passthrough clusters, look at it.
+func (t *translation) originalDestination() *listenerv3.ListenerFilter {
+	return &listenerv3.ListenerFilter{
+		Name:       wellknown.OriginalDestination,
+		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: t.pack(&original_dstv3.OriginalDst{})},
+	}
+}
+
+// tlsInspector reads the server name on one port only. Elsewhere it would wait for the client to speak first, which
+// hangs protocols in which the server does.
+func (t *translation) tlsInspector(port int32) *listenerv3.ListenerFilter {
+	return &listenerv3.ListenerFilter{
+		Name:       wellknown.TlsInspector,
+		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: t.pack(&tls_inspectorv3.TlsInspector{})},
+		FilterDisabled: &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_NotMatch{
+			NotMatch: &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_DestinationPortRange{
+				DestinationPortRange: &typev3.Int32Range{Start: port, End: port + 1},
+			}},
+		}},
+	}
+}
+
+// tcpConnections is what a TCP proxy differs in.
+type tcpConnections struct {
+	statPrefix string
+	targets    []mesh.Target
+	// idle closes a silent connection; nil leaves Envoy's hour.
+	idle *mesh.Duration
+	log  *mesh.AccessLog
+}
+
+func (t *translation) tcpProxy(c tcpConnections) *listenerv3.Filter {
+	proxy := &tcpv3.TcpProxy{StatPrefix: c.statPrefix, AccessLog: t.accessLog(c.log)}
+	if c.idle != nil {
+		proxy.IdleTimeout = duration(*c.idle)
+	}
+	if len(c.targets) == 1 {
+		proxy.ClusterSpecifier = &tcpv3.TcpProxy_Cluster{Cluster: c.targets[0].Cluster}
+	} else {
+		weighted := &tcpv3.TcpProxy_WeightedCluster{}
+		for _, target := range c.targets {
+			// Unlike a route, a TCP proxy refuses a weight of 0.
+			if target.Weight > 0 {
+				weighted.Clusters = append(weighted.Clusters, &tcpv3.TcpProxy_WeightedCluster_ClusterWeight{Name: target.Cluster, Weight: target.Weight})
+			}
+		}
+		proxy.ClusterSpecifier = &tcpv3.TcpProxy_WeightedClusters{WeightedClusters: weighted}
+	}
+	return &listenerv3.Filter{Name: wellknown.TCPProxy, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: t.pack(proxy)}}
+}
