@@ -31,6 +31,10 @@ var moduleOf = map[string]struct{ path, version string }{
 }
 
 func TestVersionsAreThoseOfTheModules(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range Names() {
 		c, err := Lookup(name)
 		if err != nil {
@@ -43,6 +47,9 @@ func TestVersionsAreThoseOfTheModules(t *testing.T) {
 		pin, ok := moduleOf[name]
 		if !ok {
 			continue // ours alone
+		}
+		if !regexp.MustCompile(`\| ` + regexp.QuoteMeta(c.Version) + ` \| .` + regexp.QuoteMeta(pin.path)).Match(readme) {
+			t.Errorf("the README's table does not have %s %s", pin.path, c.Version)
 		}
 		if pin.version == "" {
 			pin.version = c.Version

@@ -43,8 +43,8 @@ func hierarchies() ([]string, error) {
 	return found, nil
 }
 
-// makeCgroup creates the parent everywhere and the daemons' child, and returns
-// the daemons' folders (of a hierarchy of which every kernel has exactly one).
+// makeCgroup creates the parent and the daemons' child in every hierarchy: the
+// kubelet wants its parent to be in all of them.
 func makeCgroup() error {
 	roots, err := hierarchies()
 	if err != nil {
@@ -138,7 +138,7 @@ func killAll(dir string, patience time.Duration) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("end the processes of %s: %v are still there; try again", dir, pids)
 		}
-		thaw(dir)
+		thaw()
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // one that is gone already is fine
 		}
@@ -148,7 +148,7 @@ func killAll(dir string, patience time.Duration) error {
 
 // thaw lets frozen processes die: in version 1 a frozen one ignores even
 // SIGKILL, and runc may have been interrupted between freezing and thawing.
-func thaw(dir string) {
+func thaw() {
 	freezer := filepath.Join(cgroupFS, "freezer", Cgroup)
 	_ = filepath.WalkDir(freezer, func(p string, d fs.DirEntry, err error) error {
 		if err == nil && d.Name() == "freezer.state" {
