@@ -19,41 +19,73 @@ const (
 	EventWarning = "Warning"
 )
 
-// Reasons of events. Each says one thing, so that one can be alerted on.
+// Reasons of events, in order of life. Each says one thing, so that one can be alerted on.
 const (
-	ReasonInitialized        = "Initialized"
-	ReasonSuspended          = "Suspended"
-	ReasonNewRevision        = "NewRevision"
-	ReasonRestarted          = "AnalysisRestarted"
-	ReasonReverted           = "RevisionReverted"
-	ReasonAdopted            = "Adopted"
-	ReasonStarted            = "AnalysisStarted"
-	ReasonHookPassed         = "HookPassed"
-	ReasonHookFailed         = "HookFailed"
+	// ReasonInitialized is the primary taking all traffic for the first time.
+	ReasonInitialized = "Initialized"
+	// ReasonAdopted is an idle Canary of Flagger's that we took over.
+	ReasonAdopted = "Adopted"
+	// ReasonTargetMissing is a targetRef that leads nowhere.
+	ReasonTargetMissing = "TargetMissing"
+	// ReasonUnsupported is something in the spec that is accepted and not honoured.
+	ReasonUnsupported = "Unsupported"
+	// ReasonSuspended is spec.suspend.
+	ReasonSuspended = "Suspended"
+
+	// ReasonNewRevision is the start of a rollout.
+	ReasonNewRevision = "NewRevision"
+	// ReasonBlocked is a rollout that must not start, or not go on, because of its spec or what the spec refers to.
+	ReasonBlocked = "RolloutBlocked"
+	// ReasonIntervalRaised is an interval that is too short to be honoured.
+	ReasonIntervalRaised = "IntervalRaised"
+	// ReasonWaitingForApproval is a webhook that does not agree yet.
 	ReasonWaitingForApproval = "WaitingForApproval"
-	ReasonAdvanced           = "WeightAdvanced"
-	ReasonMetricFailed       = "MetricFailed"
-	ReasonNoData             = "NoData"
-	ReasonUnreachable        = "StatsUnreachable"
-	ReasonQueryFailed        = "MetricQueryFailed"
-	ReasonRollingBack        = "RollingBack"
-	ReasonFailed             = "CanaryFailed"
-	ReasonRollbackHeld       = "RollbackHeld"
-	ReasonPromoting          = "Promoting"
-	ReasonPromotionStep      = "PrimaryWeightAdvanced"
-	ReasonRouted             = "RoutedToPrimary"
-	ReasonPromotionFailed    = "PromotionFailed"
-	ReasonPromoted           = "PromotionCompleted"
-	ReasonSkipped            = "AnalysisSkipped"
-	ReasonTargetMissing      = "TargetMissing"
-	ReasonCanaryNotReady     = "CanaryNotReady"
-	ReasonPrimaryNotReady    = "PrimaryNotReady"
-	ReasonMeshNotReady       = "MeshNotReady"
-	ReasonWeightsRepaired    = "WeightsRepaired"
-	ReasonProxiesStale       = "ProxiesStale"
-	ReasonBlocked            = "RolloutBlocked"
-	ReasonIntervalRaised     = "IntervalRaised"
-	ReasonUnsupported        = "Unsupported"
+	// ReasonRestarted is a newer revision in the middle of a rollout.
+	ReasonRestarted = "AnalysisRestarted"
+	// ReasonReverted is a target that went back to the promoted revision in the middle of a rollout.
+	ReasonReverted = "RevisionReverted"
+
+	// ReasonStarted is a check before the canary has traffic.
+	ReasonStarted = "AnalysisStarted"
+	// ReasonAdvanced is a step.
+	ReasonAdvanced = "WeightAdvanced"
+	// ReasonHookPassed and ReasonHookFailed are answers of webhooks.
+	ReasonHookPassed = "HookPassed"
+	ReasonHookFailed = "HookFailed"
+	// ReasonMetricFailed is a metric out of its range.
+	ReasonMetricFailed = "MetricFailed"
+	// ReasonNoData is a metric without a value.
+	ReasonNoData = "NoData"
+	// ReasonQueryFailed is a metric whose provider did not answer.
+	ReasonQueryFailed = "MetricQueryFailed"
+	// ReasonUnreachable is a metric that misses pods whose Envoy cannot be polled.
+	ReasonUnreachable = "StatsUnreachable"
+	// ReasonCanaryNotReady and ReasonPrimaryNotReady are workloads that are waited for.
+	ReasonCanaryNotReady  = "CanaryNotReady"
+	ReasonPrimaryNotReady = "PrimaryNotReady"
+	// ReasonMeshNotReady is a step that has to wait for mesh objects or proxies.
+	ReasonMeshNotReady = "MeshNotReady"
+	// ReasonProxiesStale is a weight that counts as reached without some proxies.
+	ReasonProxiesStale = "ProxiesStale"
+	// ReasonWeightsRepaired is a router that somebody else wrote to.
+	ReasonWeightsRepaired = "WeightsRepaired"
+
+	// ReasonRollingBack says what for, ReasonFailed that it happened.
+	ReasonRollingBack = "RollingBack"
+	ReasonFailed      = "CanaryFailed"
+	// ReasonRollbackHeld is a rollback that waits for a primary with a ready pod.
+	ReasonRollbackHeld = "RollbackHeld"
+
+	// ReasonPromoting is the primary taking the judged template.
+	ReasonPromoting = "Promoting"
+	// ReasonPromotionStep is traffic going back to the primary in steps, ReasonRouted all of it.
+	ReasonPromotionStep = "PrimaryWeightAdvanced"
+	ReasonRouted        = "RoutedToPrimary"
+	// ReasonPromotionFailed is a primary that did not get ready on the judged template.
+	ReasonPromotionFailed = "PromotionFailed"
+	// ReasonPromoted is the end of a promotion, ReasonSkipped of one without analysis.
+	ReasonPromoted = "PromotionCompleted"
+	ReasonSkipped  = "AnalysisSkipped"
 )
 
 func normal(reason, format string, args ...any) Event {

@@ -73,16 +73,25 @@ func (p *pass) cannotStart() string {
 	switch {
 	case len(p.obs.Blockers) > 0:
 		return list(p.obs.Blockers)
-	case p.unsupportedStrategy() != "":
-		return p.unsupportedStrategy()
-	case !p.skipAnalysis() && len(schedule(p.analysis())) == 0:
-		return "the analysis has no step that shifts traffic"
+	case p.noStrategy() != "":
+		return p.noStrategy()
 	case !p.obs.MeshReady:
 		return fmt.Sprintf("mesh objects or services are missing: %s", list(p.obs.Missing))
 	case p.obs.AutoscalerMissing:
 		return fmt.Sprintf("%s %s does not exist", p.Spec.AutoscalerRef.Kind, p.Spec.AutoscalerRef.Name)
 	case p.obs.Primary == nil:
 		return fmt.Sprintf("%s does not exist", p.primary())
+	}
+	return ""
+}
+
+// noStrategy says why the spec as it is does not lead to a promotion.
+func (p *pass) noStrategy() string {
+	if why := p.unsupportedStrategy(); why != "" {
+		return why
+	}
+	if !p.skipAnalysis() && len(schedule(p.analysis())) == 0 {
+		return "the analysis has no step that shifts traffic"
 	}
 	return ""
 }

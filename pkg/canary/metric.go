@@ -39,17 +39,18 @@ type judgement struct {
 	// inconclusive is the first metric without a verdict; noData says that it is for want of data, not of sight.
 	inconclusive *Event
 	noData       bool
+	// results are for the state, once the check is done.
+	results []canaryv1beta1.MetricResult
 	// ask lists the metrics to measure before there can be a judgement.
 	ask []Question
 }
 
-// judge compares the measurements with the ranges of the spec and keeps the results in the state.
+// judge compares the measurements with the ranges of the spec.
 func (p *pass) judge() judgement {
 	var j judgement
 	if p.weight() == 0 {
 		return j
 	}
-	var results []canaryv1beta1.MetricResult
 	for _, m := range p.analysis().Metrics {
 		got, measured := p.obs.Metrics[m.Name]
 		if !measured && !isBuiltin(m) {
@@ -60,7 +61,7 @@ func (p *pass) judge() judgement {
 			got.NoData = true
 		}
 		result, e := p.judgeOne(m, got)
-		results = append(results, result)
+		j.results = append(j.results, result)
 		switch {
 		case result.Verdict == canaryv1beta1.VerdictFail && j.failed == nil:
 			j.failed = e
@@ -68,7 +69,6 @@ func (p *pass) judge() judgement {
 			j.inconclusive, j.noData = e, len(got.Unreachable) == 0
 		}
 	}
-	p.st.Rollout.Metrics = results
 	return j
 }
 

@@ -120,6 +120,7 @@ func (p *pass) checked() {
 func (p *pass) check(notReady string) {
 	metrics := p.judge()
 	if metrics.failed != nil {
+		p.st.Rollout.Metrics = metrics.results
 		// No hook is waited for: a slow one must not hold a rollback. They are called all the same, for some of them
 		// generate the load that the next check judges.
 		p.ask = p.questions(p.checkHooks(), p.checkID())
@@ -154,6 +155,7 @@ func (p *pass) check(notReady string) {
 
 // conclude decides when nothing was found to have failed outright.
 func (p *pass) conclude(metrics judgement, notReady string) {
+	p.st.Rollout.Metrics = metrics.results
 	holdUp := p.holdUp(notReady)
 	if e := metrics.inconclusive; e != nil {
 		if metrics.noData && holdUp == nil && !p.holdsOnNoData() {
@@ -179,6 +181,8 @@ func (p *pass) holdUp(notReady string) *Event {
 		e = warning(ReasonCanaryNotReady, "canary %s %s not ready: %s", p.kindLower(), p.target(), notReady)
 	case p.weight() == 0 && p.cannotStart() != "":
 		e = warning(ReasonBlocked, "Halt %s advancement %s", p.full(), p.cannotStart())
+	case p.noStrategy() != "": // edited meanwhile; without a next step it must not look like the end
+		e = warning(ReasonBlocked, "Halt %s advancement %s", p.full(), p.noStrategy())
 	case !p.obs.MeshReady:
 		e = warning(ReasonMeshNotReady, "Halt %s advancement waiting for %s", p.full(), list(p.obs.Missing))
 	case !p.reached():

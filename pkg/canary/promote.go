@@ -24,7 +24,7 @@ func (p *pass) promote() {
 		return
 	}
 	if why != "" {
-		p.wait(fmt.Sprintf("%s not ready: %s", p.primary(), why))
+		p.hold(ReasonPrimaryNotReady, "%s not ready: %s", p.primary(), why)
 		return
 	}
 	step := p.analysis().StepWeightPromotion.IntOr(0)
