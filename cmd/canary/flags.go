@@ -30,6 +30,8 @@ type config struct {
 	workers        int
 	pollInterval   time.Duration
 	log            *slog.Logger
+	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
+	libraryLog *slog.Logger
 }
 
 // errHelp says that the user asked for help and got it.
@@ -67,7 +69,7 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	flags.StringVar(&cfg.healthAddress, "health-address", fmt.Sprintf(":%d", sluice.HealthPort), "address that serves /healthz and /readyz; 0 for none")
 	flags.IntVar(&cfg.workers, "workers", 4, "Canaries that are looked at at the same time")
 	flags.DurationVar(&cfg.pollInterval, "poll-interval", time.Second, "time between two readings of a pod's Envoy while it is under analysis")
-	level := flags.String("log-level", "info", "least severe level that is logged: debug, info, warn or error")
+	level := flags.String("log-level", "info", "least severe level that is logged: debug, info, warn or error; what libraries say at info is logged with debug")
 
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -84,6 +86,10 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 		return config{}, fmt.Errorf("-log-level: %w", err)
 	}
 	cfg.log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: least}))
+	cfg.libraryLog = cfg.log
+	if least == slog.LevelInfo {
+		cfg.libraryLog = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
 	if *namespaces != "" {
 		cfg.namespaces = strings.Split(*namespaces, ",")
 	}
