@@ -1,0 +1,296 @@
+package admission_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/test/realkube"
+)
+
+const podText = `{apiVersion: v1, kind: Pod, metadata: {name: podinfo, labels: {app: podinfo}}, spec: {serviceAccountName: default, containers: [{name: podinfod, image: podinfo}]}}`
+
+func TestPodIsInjected(t *testing.T) {
+	c := start(t)
+	kube, namespace := c.as(t, nil, nil), c.meshed(t, "enabled")
+	node := in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: podinfo}, spec: {
+		podSelector: {matchLabels: {app: podinfo}}, listeners: [{portMapping: {port: 9898, protocol: http}}], serviceDiscovery: {dns: {hostname: podinfo}}}}`))
+	must(t, kube.Create(t.Context(), node))
+	// At once: whether or not the cache has heard of the virtual node, the pod must not stay without its proxy.
+	pod := in(namespace, object(t, podText))
+	must(t, kube.Create(t.Context(), pod))
+
+	live := get(t, kube, pod)
+	names := []string{}
+	inits, _, _ := unstructured.NestedSlice(live.Object, "spec", "initContainers")
+	for _, container := range inits {
+		names = append(names, container.(map[string]any)["name"].(string))
+	}
+	if strings.Join(names, ",") != "envoy,proxyinit" {
+		t.Errorf("init containers %v", names)
+	}
+	if got := live.GetLabels()[sluice.LabelProxy] + " " + live.GetAnnotations()[sluice.AnnotationVirtualNode]; got != "node podinfo" {
+		t.Errorf("bound to %q", got)
+	}
+}
+
+func TestPodsThatAreNotInjected(t *testing.T) {
+	c := start(t)
+	var heard warnings
+	kube := c.as(t, nil, &heard)
+
+	enabled := c.meshed(t, "enabled")
+	err := kube.Create(t.Context(), in(enabled, object(t, podText)))
+	if refusal(err) != "sidecarInject enabled but no matching VirtualNode or VirtualGateway found" || !apierrors.IsForbidden(err) {
+		t.Errorf("a pod that nothing selects: %v", err)
+	}
+	host := in(enabled, object(t, podText))
+	must(t, unstructured.SetNestedField(host.Object, true, "spec", "hostNetwork"))
+	must(t, kube.Create(t.Context(), host))
+	if got := heard.take(); !strings.Contains(got, "the pod gets no proxy: the pod uses the network of its node") {
+		t.Errorf("warnings: %s", got)
+	}
+
+	for name, mode := range map[string]string{"a namespace that opted out": "disabled", "a namespace that nobody labelled": "somehow"} {
+		pod := in(c.meshed(t, mode), object(t, podText))
+		must(t, kube.Create(t.Context(), pod))
+		if live := get(t, kube, pod); live.GetLabels()[sluice.LabelProxy] != "" {
+			t.Errorf("%s: injected", name)
+		}
+		if got := heard.take(); got != "" {
+			t.Errorf("%s: warnings: %s", name, got)
+		}
+	}
+}
+
+func TestDefaultsOfEveryKind(t *testing.T) {
+	c := start(t)
+	kube := c.as(t, nil, nil)
+	namespace := c.meshed(t, "enabled")
+	ns := &corev1.Namespace{}
+	must(t, kube.Get(t.Context(), client.ObjectKey{Name: namespace}, ns))
+	mesh := ns.Labels["mesh"]
+
+	for _, kind := range []string{"VirtualNode", "VirtualRouter", "VirtualService", "VirtualGateway", "BackendGroup", "GatewayRoute"} {
+		spec := map[string]string{
+			"VirtualRouter":  `listeners: [{portMapping: {port: 80, protocol: http}}]`,
+			"VirtualGateway": fmt.Sprintf(`namespaceSelector: {matchLabels: {mesh: %s}}`, mesh),
+			"GatewayRoute":   `httpRoute: {match: {prefix: /}, action: {target: {virtualService: {virtualServiceRef: {name: a}}}}}`,
+		}[kind]
+		// Together with the gateway that it belongs to, which a moment ago was not there.
+		u := in(namespace, object(t, fmt.Sprintf(`{apiVersion: appmesh.k8s.aws/v1beta2, kind: %s, metadata: {name: color}, spec: {futureField: {kept: "yes"}, %s}}`, kind, spec)))
+		must(t, kube.Create(t.Context(), u))
+		live := get(t, kube, u)
+
+		wantName := "color_" + namespace
+		switch kind {
+		case "VirtualService":
+			wantName = "color." + namespace
+		case "BackendGroup":
+			wantName = ""
+		}
+		if got := text(t, live, "spec", "awsName"); got != wantName {
+			t.Errorf("%s: awsName %q, want %q", kind, got, wantName)
+		}
+		if got := text(t, live, "spec", "meshRef", "name"); got != mesh || text(t, live, "spec", "meshRef", "uid") == "" {
+			t.Errorf("%s: meshRef %q, want %q", kind, got, mesh)
+		}
+		if kind == "GatewayRoute" && text(t, live, "spec", "virtualGatewayRef", "name") != "color" {
+			t.Errorf("the gateway is %v", live.Object["spec"])
+		}
+		if got := text(t, live, "spec", "futureField", "kept"); got != "yes" {
+			t.Errorf("%s: an unknown field was lost", kind)
+		}
+		for field := range live.Object["spec"].(map[string]any) {
+			if !strings.Contains("awsName meshRef virtualGatewayRef futureField "+spec, field) {
+				t.Errorf("%s: %s was added", kind, field)
+			}
+		}
+	}
+}
+
+func TestWhatAppMeshRefused(t *testing.T) {
+	c := start(t)
+	kube := c.as(t, nil, nil)
+	namespace := c.meshed(t, "enabled")
+
+	lost := c.unmeshed(t)
+	err := kube.Create(t.Context(), in(lost, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: a}, spec: {}}`)))
+	if want := "failed to find matching mesh for namespace: " + lost + ", expecting 1 but found 0"; refusal(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	err = kube.Create(t.Context(), in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: a}, spec: {meshRef: {name: other, uid: x}}}`)))
+	if want := "VirtualNode create may not specify read-only field: spec.meshRef"; refusal(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	err = kube.Create(t.Context(), in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: a}, spec: {listeners: [{portMapping: {port: 1, protocol: http}}]}}`)))
+	if want := "ServiceDiscovery missing for VirtualNode-a. ServiceDiscovery must be specified when a listener is specified."; refusal(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+
+	node := in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: a}, spec: {}}`))
+	must(t, kube.Create(t.Context(), node))
+	must(t, unstructured.SetNestedField(node.Object, "other", "spec", "awsName"))
+	must(t, unstructured.SetNestedField(node.Object, "other", "spec", "meshRef", "name"))
+	err = kube.Update(t.Context(), node)
+	if want := "VirtualNode update may not change these fields: spec.awsName,spec.meshRef"; refusal(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestBackupCanBeRestored: what kubectl get prints can be created again, which App Mesh refused.
+func TestBackupCanBeRestored(t *testing.T) {
+	c := start(t)
+	var heard warnings
+	kube, namespace := c.as(t, nil, &heard), c.meshed(t, "enabled")
+	node := in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: a}, spec: {}}`))
+	must(t, kube.Create(t.Context(), node))
+	backup := get(t, kube, node)
+	must(t, kube.Delete(t.Context(), node))
+	backup.SetResourceVersion("")
+	must(t, unstructured.SetNestedField(backup.Object, "of-another-cluster", "spec", "meshRef", "uid"))
+	must(t, kube.Create(t.Context(), backup))
+	if got := heard.take(); !strings.Contains(got, "spec.meshRef.uid: of-another-cluster is the uid of another Mesh") {
+		t.Errorf("warnings: %s", got)
+	}
+}
+
+// TestRulebook applies every case of our own rules through the API server: the text that people see is the golden of
+// the rulebook. The world of a case is written as our canary process, which is not judged.
+func TestRulebook(t *testing.T) {
+	c := start(t)
+	var heard warnings
+	kube, unjudged := c.as(t, nil, &heard), c.as(t, canaryAccount, nil)
+	cases, err := filepath.Glob("../../validate/testdata/SL*/*.yaml")
+	must(t, err)
+	for _, path := range cases {
+		name := filepath.Base(filepath.Dir(path)) + "/" + strings.TrimSuffix(filepath.Base(path), ".yaml")
+		if strings.Contains(name, "other-namespace") || strings.HasSuffix(name, "-version") || strings.HasSuffix(name, "SL018/bad-version") {
+			continue // the case is about names that this test changes, or about versions that the API server does not know
+		}
+		t.Run(name, func(t *testing.T) {
+			heard.take()
+			namespace := c.unmeshed(t)
+			docs := documents(t, path)
+			last := in(namespace, docs[len(docs)-1])
+			written := map[string]bool{}
+			for _, doc := range docs[:len(docs)-1] {
+				must(t, unjudged.Create(t.Context(), in(namespace, doc)))
+				written[doc.GetKind()+"/"+doc.GetName()] = true
+			}
+			c.waitForCaches(t, namespace, len(written))
+			var err error
+			if written[last.GetKind()+"/"+last.GetName()] {
+				last.SetResourceVersion(get(t, kube, last).GetResourceVersion())
+				err = kube.Update(t.Context(), last)
+			} else {
+				err = kube.Create(t.Context(), last)
+			}
+			var got strings.Builder
+			if err != nil {
+				for line := range strings.SplitSeq(refusal(err), "\n") {
+					fmt.Fprintf(&got, "Denied: %s\n", line)
+				}
+			}
+			if text := heard.take(); text != "" {
+				for line := range strings.SplitSeq(text, "\n") {
+					fmt.Fprintf(&got, "Warning: %s\n", line)
+				}
+			}
+			want, _ := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".out") // a good case has none
+			if got.String() != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+			}
+		})
+	}
+}
+
+// TestCertificateIsReplacedUnderTraffic deletes the serving certificate, then the authority: the API server goes on
+// being answered, and the handshake shows the successor.
+func TestCertificateIsReplacedUnderTraffic(t *testing.T) {
+	c := start(t)
+	kube := c.as(t, nil, nil)
+	for _, secret := range []string{sluice.WebhookTLSSecret, sluice.CASecret} {
+		before := c.shown(t)
+		must(t, kube.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: sluice.SystemNamespace, Name: secret}}))
+		eventually(t, "the successor is shown", func() error {
+			if c.shown(t) == before {
+				return errors.New("still the old one")
+			}
+			return nil
+		})
+		c.waitUntilAsked(t)
+	}
+}
+
+// shown is the serial number of the certificate that the process shows right now.
+func (c *cluster) shown(t *testing.T) string {
+	t.Helper()
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", c.port), &tls.Config{InsecureSkipVerify: true}) // it is looked at, not trusted
+	must(t, err)
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
+}
+
+// TestOutage ends the webhook process: traffic can still be shifted, by us and by others; pods elsewhere and objects on
+// their way out are not held up; what needs us is refused rather than let through unseen.
+func TestOutage(t *testing.T) {
+	c := start(t)
+	kube, ours := c.as(t, nil, nil), c.as(t, canaryAccount, nil)
+	namespace := c.meshed(t, "enabled")
+	router := in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualRouter, metadata: {name: r}, spec: {listeners: [{portMapping: {port: 80, protocol: http}}],
+		routes: [{name: r, httpRoute: {match: {prefix: /}, action: {weightedTargets: [{virtualNodeRef: {name: a}, weight: 100}]}}}]}}`))
+	must(t, kube.Create(t.Context(), router))
+	node := in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: a, finalizers: [test.sluice.dev/hold]}, spec: {}}`))
+	must(t, kube.Create(t.Context(), node))
+	canary := in(namespace, object(t, `{apiVersion: flagger.app/v1beta1, kind: Canary, metadata: {name: c}, spec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: d}, service: {port: 80}, analysis: {stepWeight: 5}}}`))
+	must(t, kube.Create(t.Context(), canary))
+
+	c.stop()
+	t.Cleanup(func() { c.serve(t); c.waitUntilAsked(t) })
+
+	for name, writer := range map[string]client.Client{"our canary process": ours, "somebody else": kube} {
+		live := get(t, kube, router)
+		routes, _, _ := unstructured.NestedSlice(live.Object, "spec", "routes")
+		routes[0].(map[string]any)["priority"] = int64(len(name))
+		must(t, unstructured.SetNestedSlice(live.Object, routes, "spec", "routes"))
+		if err := writer.Update(t.Context(), live); err != nil {
+			t.Errorf("%s cannot shift traffic: %v", name, err)
+		}
+	}
+	live := get(t, kube, canary)
+	must(t, unstructured.SetNestedField(live.Object, true, "spec", "suspend"))
+	if err := kube.Update(t.Context(), live); err != nil {
+		t.Errorf("a Canary cannot be suspended: %v", err)
+	}
+	must(t, kube.Delete(t.Context(), node))
+	leaving := get(t, kube, node)
+	leaving.SetFinalizers(nil)
+	if err := kube.Update(t.Context(), leaving); err != nil {
+		t.Errorf("a finalizer cannot be taken off: %v", err)
+	}
+	if err := kube.Create(t.Context(), in(realkube.Namespace(t, c.config, nil), object(t, podText))); err != nil {
+		t.Errorf("a pod that has nothing to do with us cannot be created: %v", err)
+	}
+	if err := kube.Create(t.Context(), in(sluice.SystemNamespace, object(t, podText))); err != nil {
+		t.Errorf("our own pods cannot be created: %v", err)
+	}
+	if err := kube.Create(t.Context(), in(namespace, object(t, podText))); err == nil {
+		t.Error("an opted-in pod was created without its proxy")
+	}
+	if err := ours.Create(context.Background(), in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: b}, spec: {}}`))); err == nil {
+		t.Error("a virtual node was created without its mesh")
+	}
+}
