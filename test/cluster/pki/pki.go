@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -97,19 +98,20 @@ func (a *Authority) Issue(r Request) (Pair, error) {
 }
 
 // SigningKey makes a bare key pair, for service-account tokens. Cert holds the
-// public key.
+// public key. It is RSA because that is what the clusters out there sign with.
 func SigningKey() (Pair, error) {
-	key, err := newKey()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return Pair{}, err
+		return Pair{}, fmt.Errorf("make a key: %w", err)
 	}
 	public, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		return Pair{}, fmt.Errorf("encode a public key: %w", err)
 	}
-	pair, err := encode(nil, key)
-	pair.Cert = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
-	return pair, err
+	return Pair{
+		Cert: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+		Key:  pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+	}, nil
 }
 
 // Write puts the pair into dir as name.crt and name.key.
@@ -145,10 +147,8 @@ func encode(cert []byte, key *ecdsa.PrivateKey) (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("encode a key: %w", err)
 	}
-	var pair Pair
-	pair.Key = pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
-	if len(cert) > 0 {
-		pair.Cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
-	}
-	return pair, nil
+	return Pair{
+		Cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		Key:  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}),
+	}, nil
 }

@@ -68,7 +68,7 @@ func TestSigningKeyIsAPairOfKeys(t *testing.T) {
 	if public == nil || private == nil {
 		t.Fatal("not PEM")
 	}
-	key, err := x509.ParseECPrivateKey(private.Bytes)
+	key, err := x509.ParsePKCS1PrivateKey(private.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
