@@ -3,20 +3,15 @@ package inject
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files from what the code does now")
+	"github.com/sluice-mesh/sluice/test/golden"
+)
 
 // goldenInput is a case file.
 type goldenInput struct {
@@ -63,47 +58,13 @@ func testConfig() Config {
 }
 
 func TestGolden(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/*.in.yaml")
-	if err != nil || len(inputs) == 0 {
-		t.Fatalf("find cases: %v, %d found", err, len(inputs))
-	}
-	outputs, _ := filepath.Glob("testdata/*.out.yaml")
-	if len(outputs) != len(inputs) && !*update {
-		t.Errorf("%d inputs, but %d outputs: an orphan or a missing file", len(inputs), len(outputs))
-	}
-	for _, in := range inputs {
-		t.Run(strings.TrimSuffix(filepath.Base(in), ".in.yaml"), func(t *testing.T) {
-			text, err := os.ReadFile(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.HasPrefix(text, []byte("# ")) {
-				t.Error("the first line of a case says why it exists")
-			}
-			got, err := yaml.Marshal(runCase(t, text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			compareGolden(t, strings.TrimSuffix(in, ".in.yaml")+".out.yaml", got)
-		})
-	}
-}
-
-func compareGolden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
+	golden.Run(t, func(t *testing.T, in []byte) []byte {
+		out, err := yaml.Marshal(runCase(t, in))
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
+		return out
+	})
 }
 
 // runCase decides and patches, and checks the laws that hold for every pod: a hundred times the same bytes, and

@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"flag"
 	"fmt"
 	"io"
 	"math/big"
@@ -24,13 +23,13 @@ import (
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/test/golden"
 	"github.com/sluice-mesh/sluice/test/realenvoy"
 )
 
@@ -50,36 +49,19 @@ func TestBootstrapIsTheSameEveryTime(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update-bootstrap", false, "rewrite the bootstrap goldens")
-
 // TestBootstrapGolden shows the whole text, in YAML, to whoever reviews a change of it.
 func TestBootstrapGolden(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/bootstrap/*.in.yaml")
-	must(t, err)
-	if len(inputs) == 0 {
-		t.Fatal("no cases found")
-	}
-	for _, in := range inputs {
-		t.Run(strings.TrimSuffix(filepath.Base(in), ".in.yaml"), func(t *testing.T) {
-			text, err := os.ReadFile(in)
-			must(t, err)
-			var config BootstrapConfig
-			must(t, yaml.UnmarshalStrict(text, &config))
-			compact, err := Bootstrap(config)
-			must(t, err)
-			got, err := yaml.JSONToYAML(compact)
-			must(t, err)
-			out := strings.TrimSuffix(in, ".in.yaml") + ".out.yaml"
-			if *update {
-				must(t, os.WriteFile(out, got, 0o644))
-			}
-			want, err := os.ReadFile(out)
-			must(t, err)
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", out, diff)
-			}
-		})
-	}
+	dir := filepath.Join("testdata", "bootstrap")
+	files := golden.Files{In: filepath.Join(dir, "*.in.yaml"), InSuffix: ".in.yaml", Out: dir}
+	golden.RunFiles(t, files, func(t *testing.T, in []byte) []byte {
+		var config BootstrapConfig
+		must(t, yaml.UnmarshalStrict(in, &config))
+		compact, err := Bootstrap(config)
+		must(t, err)
+		out, err := yaml.JSONToYAML(compact)
+		must(t, err)
+		return out
+	})
 }
 
 func TestBootstrapNeedsAHost(t *testing.T) {
