@@ -178,9 +178,10 @@ func TestAHangingHookHoldsNothingElse(t *testing.T) {
 	}
 	w.traffic.set(func(f *traffic) { f.failing = true })
 	w.until("it is rolled back all the same", w.phase(canaryv1beta1.CanaryPhaseFailed))
-	if weights := w.weights.all(); weights[len(weights)-1] != 0 {
-		t.Errorf("weights %v", weights)
-	}
+	w.until("the traffic is back", func() bool {
+		weights := w.weights.all()
+		return weights[len(weights)-1] == 0
+	})
 }
 
 func TestPodsThatCannotBeReadAreNoVerdict(t *testing.T) {

@@ -46,7 +46,7 @@ func (s *shell) watchPods(key types.NamespacedName, session *session, pods []Pod
 		ctx, cancel := context.WithCancel(s.background)
 		p := &poll{cancel: cancel, since: s.clock.Now(), pods: map[string]Pod{}}
 		session.poll = p
-		s.work.Go(func() { s.pollLoop(ctx, key, p) })
+		s.work.start(func() { s.pollLoop(ctx, key, p) })
 	}
 	session.poll.set(pods)
 }

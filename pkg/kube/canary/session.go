@@ -84,7 +84,7 @@ func (s *shell) ask(c *canaryv1beta1.Canary, session *session, questions []canar
 	ctx, cancel := context.WithCancel(s.background)
 	run = &asking{questions: open, cancel: cancel}
 	session.asking = run
-	s.work.Go(func() { s.answerAll(ctx, c, session, run) })
+	s.work.start(func() { s.answerAll(ctx, c, session, run) })
 }
 
 // answerAll asks one question after the other and stops at the first hook that fails: later hooks of a check are for
@@ -196,7 +196,7 @@ func (s *shell) tell(c *canaryv1beta1.Canary, session *session, events []canary.
 	before, done := session.telling, make(chan struct{})
 	session.telling = done
 	session.mu.Unlock()
-	s.work.Go(func() {
+	s.work.start(func() {
 		defer close(done)
 		if before != nil {
 			<-before

@@ -128,7 +128,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		<-ctx.Done()
-		s.work.Wait() // hooks and polls end with the background context
+		s.work.stop() // hooks and polls end with the background context
 		return nil
 	})); err != nil {
 		return fmt.Errorf("add the shell: %w", err)

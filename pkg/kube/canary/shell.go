@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,9 +33,9 @@ type shell struct {
 	sessions sessions
 	decoded  decoded
 
-	// background ends what runs beside the workers; work waits for it.
+	// background ends what runs beside the workers; work keeps account of it.
 	background context.Context
-	work       sync.WaitGroup
+	work       tasks
 	queue      workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
