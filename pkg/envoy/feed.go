@@ -42,6 +42,10 @@ type line struct {
 	watch watch
 	// pending is the answer on its way, nil while watch is open.
 	pending *answer
+	// unwritten are the answers that the message loop has not written yet.
+	unwritten []*answer
+	// base is what the proxy has once they are written, where the watch was opened too early to know; else nil.
+	base map[string]string
 	// answered tells that the type was answered on this stream before.
 	answered bool
 	// refused tells that the proxy refused the last answer.
@@ -57,6 +61,8 @@ type watch interface {
 	subscription() cachev3.Subscription
 	// deliver hands the answer to the message loop. The channel behind it has room for one answer of each type.
 	deliver(*answer)
+	// overtakes tells that the message loop drops what it has not written of a type when a request of that type comes.
+	overtakes() bool
 }
 
 type deltaWatch struct {
@@ -64,6 +70,8 @@ type deltaWatch struct {
 	sub     cachev3.Subscription
 	out     chan cachev3.DeltaResponse
 }
+
+func (w deltaWatch) overtakes() bool { return false }
 
 func (w deltaWatch) subscription() cachev3.Subscription { return w.sub }
 
@@ -82,6 +90,8 @@ type sotwWatch struct {
 	out     chan cachev3.Response
 	line    *line
 }
+
+func (w sotwWatch) overtakes() bool { return true }
 
 func (w sotwWatch) subscription() cachev3.Subscription { return w.sub }
 
@@ -147,7 +157,13 @@ func (f *feed) open(typeURL string, newWatch func(*line) watch) func() {
 	defer f.mu.Unlock()
 	l := f.line(typeURL)
 	w := newWatch(l)
-	l.watch, l.pending = w, nil
+	l.watch, l.pending, l.base = w, nil, nil
+	if w.overtakes() {
+		l.unwritten = nil
+	}
+	if n := len(l.unwritten); n > 0 {
+		l.base = l.unwritten[n-1].known
+	}
 	f.advance()
 	return func() {
 		f.mu.Lock()
@@ -165,10 +181,12 @@ func (f *feed) sent(typeURL string) {
 	defer f.mu.Unlock()
 	l := f.line(typeURL)
 	l.answered, l.brought = true, ""
-	if l.pending == nil {
+	if len(l.unwritten) == 0 {
 		return
 	}
-	for _, r := range l.pending.changed {
+	a := l.unwritten[0]
+	l.unwritten = l.unwritten[1:]
+	for _, r := range a.changed {
 		delete(f.again[typeURL], r.name)
 		for _, name := range r.brings {
 			f.again[broughtBy[typeURL]][name] = struct{}{}
@@ -241,7 +259,7 @@ func (f *feed) want(typeURL string, l *line, keepGone bool) want {
 	w := want{
 		wildcard: sub.IsWildcard(),
 		names:    sub.SubscribedResources(),
-		known:    sub.ReturnedResources(),
+		known:    l.has(),
 		answered: l.answered,
 		keepGone: keepGone && typeURL == resourcev3.ClusterType,
 		tellMissing: f.quiet(resourcev3.ClusterType) &&
@@ -258,8 +276,8 @@ func (f *feed) want(typeURL string, l *line, keepGone bool) want {
 	return w
 }
 
-// holds tells that a type must wait: listeners and routes until the endpoints of all clusters are sent. That is enough,
-// because Envoy works through a stream in order; there is no need to wait for receipts.
+// holds tells that a type must wait: listeners and routes until all clusters and their endpoints are sent. That is
+// enough, because Envoy works through a stream in order; there is no need to wait for receipts.
 func (f *feed) holds(typeURL string) bool {
 	if typeURL != resourcev3.ListenerType && typeURL != resourcev3.RouteType {
 		return false
@@ -269,8 +287,20 @@ func (f *feed) holds(typeURL string) bool {
 		// Without clusters, or with clusters that Envoy refuses, waiting would not make anything better.
 		return false
 	}
-	has := f.hasEndpoints()
+	if len(clusters.unwritten) > 0 {
+		return true
+	}
+	has := clusters.has()
+	for name := range f.snap.types[resourcev3.ClusterType].byName {
+		if _, ok := has[name]; !ok {
+			return true
+		}
+	}
+	has = f.lines[resourcev3.EndpointType].has()
 	for _, name := range f.snap.endpointNames {
+		if _, again := f.again[resourcev3.EndpointType][name]; again {
+			return true
+		}
 		if _, ok := has[name]; !ok {
 			return true
 		}
@@ -278,12 +308,13 @@ func (f *feed) holds(typeURL string) bool {
 	return false
 }
 
-// hasEndpoints returns the endpoint names that were sent on this stream.
-func (f *feed) hasEndpoints() map[string]string {
-	l := f.lines[resourcev3.EndpointType]
+// has returns the names that were sent of a type on this stream, what is on its way included.
+func (l *line) has() map[string]string {
 	switch {
 	case l == nil:
 		return nil
+	case l.base != nil:
+		return l.base
 	case l.watch != nil:
 		return l.watch.subscription().ReturnedResources()
 	case l.pending != nil:
@@ -322,7 +353,7 @@ func (f *feed) removeClusters() {
 
 func (f *feed) deliver(l *line, a *answer) {
 	w := l.watch
-	l.watch, l.pending = nil, a
+	l.watch, l.base, l.pending, l.unwritten = nil, nil, a, append(l.unwritten, a)
 	w.deliver(a)
 }
 

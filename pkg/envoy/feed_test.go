@@ -1,0 +1,302 @@
+package envoy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"pgregory.net/rapid"
+)
+
+// TestFeedLaws lets a proxy that behaves as Envoy does follow random publishes, messages arriving as late as they like:
+//
+//   - a route never names a cluster that the proxy does not have, or that waits for its endpoints;
+//   - in the end the proxy has exactly what was published last;
+//   - nothing is sent when it has.
+func TestFeedLaws(t *testing.T) {
+	for _, variant := range []string{protocolDelta, protocolSotw} {
+		t.Run(variant, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				p := newModelProxy(t, variant == protocolSotw)
+				var want *snapshot
+				for range rapid.IntRange(1, 8).Draw(t, "publishes") {
+					want = p.publish(randomSplit(t))
+					for range rapid.IntRange(0, 12).Draw(t, "messages") {
+						p.message()
+					}
+				}
+				for p.message() {
+				}
+				p.wants(want)
+				p.feed.set(want)
+				if p.message() {
+					t.Fatal("an equal configuration was sent")
+				}
+			})
+		})
+	}
+}
+
+func randomSplit(t *rapid.T) split {
+	s := split{port: 80, weights: map[string]uint32{}, backends: map[string]string{}, maxRequests: rapid.Uint32Range(1, 3).Draw(t, "max")}
+	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 1, 4, rapid.ID[string]).Draw(t, "clusters") {
+		s.backends[name] = fmt.Sprintf("10.0.0.1:%d", rapid.IntRange(1, 3).Draw(t, "endpoint"))
+		if rapid.Bool().Draw(t, "routed") {
+			s.weights[name] = 1
+		}
+	}
+	return s
+}
+
+// modelProxy is what matters of Envoy: it asks for all clusters and listeners, for the endpoints of the clusters it has
+// and the routes of its listener, and it works through its stream in order.
+type modelProxy struct {
+	*rapid.T
+	feed *feed
+	sotw bool
+	// written are messages in the server's channels, arrived those on the wire.
+	delta   chan cachev3.DeltaResponse
+	state   chan cachev3.Response
+	arrived []message
+	subs    map[string]*subscription
+	cancel  map[string]func()
+	// has is what the proxy uses: type, name, body. cold are clusters that wait for endpoints.
+	has  map[string]map[string]*anypb.Any
+	cold map[string]bool
+	prev *snapshot
+}
+
+type message struct {
+	typeURL string
+	bodies  map[string]*anypb.Any
+	gone    []string
+	// whole tells that what is not in bodies is gone.
+	whole bool
+}
+
+type subscription struct {
+	all   bool
+	names map[string]struct{}
+	known map[string]string
+}
+
+func (s subscription) IsWildcard() bool                         { return s.all }
+func (s subscription) SubscribedResources() map[string]struct{} { return s.names }
+func (s subscription) ReturnedResources() map[string]string     { return s.known }
+
+func newModelProxy(t *rapid.T, sotw bool) *modelProxy {
+	p := &modelProxy{
+		T: t, feed: newFeed(), sotw: sotw, subs: map[string]*subscription{}, cancel: map[string]func(){}, cold: map[string]bool{},
+		delta: make(chan cachev3.DeltaResponse, 20), state: make(chan cachev3.Response, 20), has: map[string]map[string]*anypb.Any{},
+	}
+	for _, typeURL := range servedTypes {
+		p.has[typeURL] = map[string]*anypb.Any{}
+	}
+	p.subs[resourcev3.ClusterType] = &subscription{all: true, known: map[string]string{}}
+	p.subs[resourcev3.ListenerType] = &subscription{all: true, known: map[string]string{}}
+	p.ask(resourcev3.ClusterType)
+	p.ask(resourcev3.ListenerType)
+	return p
+}
+
+func (p *modelProxy) publish(s split) *snapshot {
+	snap, err := newSnapshot(p.prev, s.resources())
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.prev = snap
+	p.feed.set(snap)
+	return snap
+}
+
+// ask opens a watch with a copy of the subscription, as the message loops do: before, the delta loop writes what waits,
+// and the other one drops what waits of the same type.
+func (p *modelProxy) ask(typeURL string) {
+	for len(p.delta) > 0 {
+		p.write()
+	}
+	for range len(p.state) {
+		if r := <-p.state; r.GetRequest().GetTypeUrl() != typeURL {
+			p.writeState(r)
+		}
+	}
+	if cancel, ok := p.cancel[typeURL]; ok {
+		cancel()
+	}
+	s := p.subs[typeURL]
+	sub := subscription{all: s.all, names: maps.Clone(s.names), known: s.known}
+	p.cancel[typeURL] = p.feed.open(typeURL, func(l *line) watch {
+		if p.sotw {
+			return &sotwWatch{typeURL: typeURL, sub: sub, out: p.state, line: l}
+		}
+		return &deltaWatch{typeURL: typeURL, sub: sub, out: p.delta}
+	})
+}
+
+// message lets one thing happen: the server writes a message, or the proxy reads one. It returns false if there is none.
+func (p *modelProxy) message() bool {
+	canWrite := len(p.delta)+len(p.state) > 0
+	switch {
+	case canWrite && (len(p.arrived) == 0 || rapid.Bool().Draw(p.T, "write")):
+		p.write()
+	case len(p.arrived) > 0:
+		m := p.arrived[0]
+		p.arrived = p.arrived[1:]
+		p.read(m)
+	default:
+		return false
+	}
+	return true
+}
+
+// write lets the message loop write the answer that waits longest.
+func (p *modelProxy) write() {
+	select {
+	case r := <-p.delta:
+		p.writeDelta(r)
+	case r := <-p.state:
+		p.writeState(r)
+	}
+}
+
+func (p *modelProxy) writeDelta(r cachev3.DeltaResponse) {
+	out, _ := r.GetDeltaDiscoveryResponse()
+	m := message{typeURL: out.GetTypeUrl(), bodies: map[string]*anypb.Any{}, gone: out.GetRemovedResources()}
+	for _, res := range out.GetResources() {
+		m.bodies[res.GetName()] = res.GetResource()
+	}
+	p.send(m, r.GetReturnedResources())
+}
+
+func (p *modelProxy) writeState(r cachev3.Response) {
+	out, _ := r.GetDiscoveryResponse()
+	m := message{typeURL: out.GetTypeUrl(), bodies: map[string]*anypb.Any{}}
+	m.whole = m.typeURL == resourcev3.ClusterType || m.typeURL == resourcev3.ListenerType
+	for _, body := range out.GetResources() {
+		m.bodies[nameOf(p.T, body)] = body
+	}
+	p.send(m, r.GetReturnedResources())
+}
+
+func (p *modelProxy) send(m message, known map[string]string) {
+	p.subs[m.typeURL].known = known
+	p.feed.sent(m.typeURL)
+	p.arrived = append(p.arrived, m)
+}
+
+func (p *modelProxy) read(m message) {
+	has := p.has[m.typeURL]
+	if m.whole {
+		for name := range has {
+			if _, stays := m.bodies[name]; !stays {
+				m.gone = append(m.gone, name)
+			}
+		}
+	}
+	for _, name := range m.gone {
+		delete(has, name)
+		if m.typeURL == resourcev3.ClusterType {
+			delete(p.cold, name)
+		}
+	}
+	for name, body := range m.bodies {
+		_, had := has[name]
+		has[name] = body
+		switch m.typeURL {
+		case resourcev3.ClusterType:
+			// A changed cluster warms beside the old one, so only a new one is missing meanwhile.
+			p.cold[name] = p.cold[name] || !had
+		case resourcev3.EndpointType:
+			delete(p.cold, name)
+		}
+	}
+	p.follow(m.typeURL)
+	p.feed.heard(m.typeURL, false)
+	p.ask(m.typeURL)
+	p.check()
+}
+
+// follow asks for what the resources of a type bring.
+func (p *modelProxy) follow(typeURL string) {
+	switch typeURL {
+	case resourcev3.ClusterType:
+		p.subscribe(resourcev3.EndpointType, slices.Collect(maps.Keys(p.has[typeURL])))
+	case resourcev3.ListenerType:
+		p.subscribe(resourcev3.RouteType, []string{"routes"})
+	}
+}
+
+func (p *modelProxy) subscribe(typeURL string, names []string) {
+	s, ok := p.subs[typeURL]
+	if !ok {
+		s = &subscription{known: map[string]string{}}
+		p.subs[typeURL] = s
+	}
+	next, known := map[string]struct{}{}, map[string]string{}
+	for _, name := range names {
+		next[name] = struct{}{}
+		if version, ok := s.known[name]; ok {
+			known[name] = version
+		}
+	}
+	if ok && maps.Equal(next, s.names) {
+		return
+	}
+	s.names, s.known = next, known
+	p.ask(typeURL)
+}
+
+func (p *modelProxy) check() {
+	for _, body := range p.has[resourcev3.RouteType] {
+		var route routev3.RouteConfiguration
+		if err := body.UnmarshalTo(&route); err != nil {
+			p.Fatal(err)
+		}
+		for _, c := range route.GetVirtualHosts()[0].GetRoutes()[0].GetRoute().GetWeightedClusters().GetClusters() {
+			if _, ok := p.has[resourcev3.ClusterType][c.GetName()]; !ok {
+				p.Fatalf("the routes name cluster %q, which the proxy does not have", c.GetName())
+			}
+			if p.cold[c.GetName()] {
+				p.Fatalf("the routes name cluster %q, which waits for its endpoints", c.GetName())
+			}
+		}
+	}
+}
+
+// wants compares what the proxy has with what is published.
+func (p *modelProxy) wants(s *snapshot) {
+	for _, typeURL := range servedTypes {
+		for name, r := range s.types[typeURL].byName {
+			if !proto.Equal(p.has[typeURL][name], r.wire.GetResource()) {
+				p.Errorf("%s %q is not what was published", typeName(typeURL), name)
+			}
+		}
+		for name := range p.has[typeURL] {
+			// Endpoints of a cluster that is gone are forgotten by Envoy itself.
+			if _, ok := s.types[typeURL].byName[name]; !ok && typeURL != resourcev3.EndpointType {
+				p.Errorf("%s %q is still there", typeName(typeURL), name)
+			}
+		}
+	}
+	for name := range p.cold {
+		if p.cold[name] {
+			p.Errorf("cluster %q still waits for its endpoints", name)
+		}
+	}
+}
+
+func nameOf(t *rapid.T, body *anypb.Any) string {
+	m, err := body.UnmarshalNew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cachev3.GetResourceName(m)
+}
+
+var _ cachev3.Subscription = subscription{}
