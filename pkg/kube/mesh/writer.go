@@ -1,0 +1,160 @@
+package mesh
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+)
+
+const (
+	// bundleCheck is how often the certificate bundle is read. A new authority signs nothing before every sidecar had
+	// time to see it, so minutes would do.
+	bundleCheck = 10 * time.Second
+	// writeRetry is the pause after a failed write, and how long the echo of our own write may take.
+	writeRetry = 5 * time.Second
+	// writeTimeout bounds one request.
+	writeTimeout = 10 * time.Second
+	// reconcileError is the reason of App Mesh's events.
+	reconcileError = "ReconcileError"
+)
+
+// writer is the part of a controller that only the Lease holder runs. It lives as long as the Lease is held.
+type writer struct {
+	*Controller
+	events record.EventRecorder
+	// recent holds what was written a moment ago, until the watch brings it back.
+	recent map[types.UID]writtenCondition
+}
+
+type writtenCondition struct {
+	condition condition
+	at        time.Time
+}
+
+func newWriter(c *Controller) *writer {
+	return &writer{Controller: c, recent: map[types.UID]writtenCondition{}}
+}
+
+// run brings conditions and ConfigMaps to what the last build says, until the Lease is lost.
+func (w *writer) run(ctx context.Context) {
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	defer broadcaster.Shutdown()
+	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: w.kube.CoreV1().Events("")})
+	w.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "sluice-mesh"})
+	look := time.NewTicker(bundleCheck)
+	defer look.Stop()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	// One of four things can happen:
+	for {
+		select {
+		// 1. The Lease is lost, or the process stops.
+		case <-ctx.Done():
+			return
+		// 2. There is a new report, or somebody touched a ConfigMap.
+		case <-w.written:
+		// 3. The certificate bundle may have changed.
+		case <-look.C:
+		// 4. The last writing failed, or we just became the writer.
+		case <-retry.C:
+		}
+		if !w.write(ctx) {
+			retry.Reset(writeRetry)
+		}
+	}
+}
+
+// write does what is to be done now and tells whether all of it worked.
+func (w *writer) write(ctx context.Context) bool {
+	report := w.report.Load()
+	if report == nil {
+		return true
+	}
+	done := true
+	now := time.Now()
+	for _, change := range report.changes(w.lookup) {
+		if last, ok := w.recent[change.have.uid]; ok && last.condition == change.want && now.Sub(last.at) < writeRetry {
+			continue
+		}
+		if err := w.writeCondition(ctx, change, now); err != nil {
+			w.log.Warn("write status", "kind", change.Kind, "namespace", change.Namespace, "name", change.Name, "error", err)
+			done = false
+		}
+	}
+	for uid, last := range w.recent {
+		if now.Sub(last.at) >= writeRetry {
+			delete(w.recent, uid)
+		}
+	}
+	return w.writeConfigMaps(ctx, report) && done
+}
+
+// writeCondition patches the status fields that are ours, and tells about a new problem by an event.
+func (w *writer) writeCondition(ctx context.Context, change change, now time.Time) error {
+	patch, err := change.patch(now)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	_, err = w.dynamic.Resource(meshResource(change.Kind)).Namespace(change.Namespace).Patch(
+		ctx, change.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: sluice.ManagedBy}, "status")
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.recent[change.have.uid] = writtenCondition{change.want, now}
+	if change.newProblem() {
+		w.events.Event(change.reference(), corev1.EventTypeWarning, reconcileError, change.want.message)
+	}
+	return nil
+}
+
+// writeConfigMaps keeps ConfigMap sluice-proxy in every namespace that needs it.
+func (w *writer) writeConfigMaps(ctx context.Context, report *report) bool {
+	bundle, err := w.config.Bundle()
+	if err != nil || len(bundle) == 0 {
+		// Without a bundle a sidecar could not trust us; an old one is better than none.
+		w.log.Warn("read certificate bundle", "error", err)
+		return false
+	}
+	want, done := proxyConfigData(bundle), true
+	for _, namespace := range report.namespaces {
+		obj, exists, err := w.sources.proxyConfig.GetStore().GetByKey(namespace + "/" + sluice.ProxyConfigMap)
+		if have, ok := obj.(*corev1.ConfigMap); err == nil && exists && ok && holds(have.Data, want) {
+			continue
+		}
+		if err := w.applyConfigMap(ctx, namespace, want); err != nil {
+			w.log.Warn("write ConfigMap", "namespace", namespace, "name", sluice.ProxyConfigMap, "error", err)
+			done = false
+		}
+	}
+	return done
+}
+
+func (w *writer) applyConfigMap(ctx context.Context, namespace string, data map[string]string) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	_, err := w.kube.CoreV1().ConfigMaps(namespace).Apply(ctx,
+		corev1apply.ConfigMap(sluice.ProxyConfigMap, namespace).
+			WithLabels(map[string]string{"app.kubernetes.io/managed-by": sluice.ManagedBy}).
+			WithData(data),
+		metav1.ApplyOptions{FieldManager: sluice.ManagedBy, Force: true})
+	if apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		// The namespace is going away, and the next report does not name it any more.
+		return nil
+	}
+	return err
+}
