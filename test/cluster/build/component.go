@@ -71,7 +71,6 @@ var components = map[string]Component{
 		Version: "1.9.1",
 		Binaries: []Binary{
 			{Name: "host-local", Package: "github.com/containernetworking/plugins/plugins/ipam/host-local"},
-			{Name: "loopback", Package: "github.com/containernetworking/plugins/plugins/main/loopback"},
 			{Name: "portmap", Package: "github.com/containernetworking/plugins/plugins/meta/portmap"},
 			{Name: "ptp", Package: "github.com/containernetworking/plugins/plugins/main/ptp"},
 		},

@@ -3,6 +3,7 @@ package image
 import (
 	"archive/tar"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -87,7 +88,7 @@ func (i *Image) Write(path string) error {
 		tmp.Close()
 		return fmt.Errorf("write image archive %s: %w", path, err)
 	}
-	if err := tmp.Close(); err != nil {
+	if err := errors.Join(tmp.Chmod(0o644), tmp.Close()); err != nil {
 		return fmt.Errorf("write image archive %s: %w", path, err)
 	}
 	return os.Rename(tmp.Name(), path)

@@ -13,7 +13,7 @@ import (
 // portmap plugin make, and leave behind when they end.
 const table = "sluice-cluster"
 
-var kubeTables = []string{"ip kube-proxy", "ip6 kube-proxy", "inet cni_hostport"}
+var kubeTables = []string{"ip kube-proxy", "ip6 kube-proxy", "ip cni_hostport", "ip6 cni_hostport"}
 
 // makeNetwork gives the node its address and pods their way out.
 func makeNetwork(ctx context.Context) error {
