@@ -85,14 +85,15 @@ type Gateway struct {
 type GatewayListener struct {
 	Port     uint32   `json:"port"`
 	Protocol Protocol `json:"protocol"`
-	// Hosts are sorted by Domain. Requests to other hosts get 404.
+	// Hosts are sorted by their first domain. Requests to other hosts get 404.
 	Hosts []GatewayHost `json:"hosts,omitempty"`
 }
 
-// GatewayHost holds the routes of one domain: *, *suffix or a whole name, without a port.
+// GatewayHost holds the routes of domains that have the same: *, *suffix or whole names, without a port, sorted. A
+// domain appears once per listener.
 type GatewayHost struct {
-	Domain string  `json:"domain"`
-	Routes []Route `json:"routes"`
+	Domains []string `json:"domains"`
+	Routes  []Route  `json:"routes"`
 }
 
 // Service is a virtual service: a name and, per port, where its requests go.
@@ -182,7 +183,7 @@ type Retry struct {
 	// PerTry limits each attempt; 0 does not.
 	PerTry Duration `json:"perTry,omitempty"`
 	// On is sorted and without duplicates.
-	On []RetryEvent `json:"on"`
+	On []RetryEvent `json:"events"`
 }
 
 // RetryEvent is an outcome after which a request may be tried again.

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,33 +99,55 @@ func (b *builder) gatewayListeners(ref ObjectRef, v *appmeshv1beta2.VirtualGatew
 // gatewayHosts arranges the rules of a listener by domain. A rule for every host, or for a suffix, is in the table of
 // each narrower domain too: Envoy looks into one table only, and would not find it in the wider one.
 func (b *builder) gatewayHosts(g *gateway, l GatewayListener) []GatewayHost {
-	rules := slices.DeleteFunc(slices.Clone(g.rules), func(r rule) bool { return r.port != 0 && r.port != int64(l.Port) })
-	seen := map[string]bool{}
-	for _, r := range rules {
+	domains := map[string]bool{}
+	for _, r := range g.rules {
 		for _, d := range r.domains {
-			seen[d] = true
+			domains[d] = domains[d] || r.port == 0 || r.port == int64(l.Port)
 		}
 	}
-	var hosts []GatewayHost
-	for domain := range seen {
-		var own []rankedRule
+	// Domains with the same rules share a table.
+	tables := map[string]*GatewayHost{}
+	for _, domain := range slices.Sorted(maps.Keys(domains)) {
+		if !domains[domain] {
+			continue
+		}
+		rules := g.rulesFor(domain, l)
+		key := ""
 		for _, r := range rules {
-			if by := covering(r.domains, domain); by != "" {
-				own = append(own, rankedRule{rule: r, domain: by})
+			key += r.source.String() + "\n"
+		}
+		if tables[key] == nil {
+			tables[key] = &GatewayHost{Routes: []Route{}}
+			for _, r := range rules {
+				tables[key].Routes = append(tables[key].Routes, b.compose(r.rule, l)...)
 			}
 		}
-		slices.SortStableFunc(own, rankedRule.compare)
-		host := GatewayHost{Domain: domain, Routes: []Route{}}
-		for _, r := range own {
-			host.Routes = append(host.Routes, b.compose(r.rule, l)...)
-		}
-		hosts = append(hosts, host)
+		tables[key].Domains = append(tables[key].Domains, domain)
 	}
-	slices.SortFunc(hosts, func(a, b GatewayHost) int { return cmp.Compare(a.Domain, b.Domain) })
+	var hosts []GatewayHost
+	for _, t := range tables {
+		hosts = append(hosts, *t)
+	}
+	slices.SortFunc(hosts, func(a, b GatewayHost) int { return cmp.Compare(a.Domains[0], b.Domains[0]) })
 	return hosts
 }
 
-// rankedRule is a rule with the widest reason for which it is in a host's table.
+// rulesFor gives the rules that a request for the domain may take, the one to try first first.
+func (g *gateway) rulesFor(domain string, l GatewayListener) []rankedRule {
+	var out []rankedRule
+	for _, r := range g.rules {
+		if r.port != 0 && r.port != int64(l.Port) {
+			continue
+		}
+		if by := covering(r.domains, domain); by != "" {
+			out = append(out, rankedRule{rule: r, domain: by})
+		}
+	}
+	slices.SortStableFunc(out, rankedRule.compare)
+	return out
+}
+
+// rankedRule is a rule with the narrowest of its domains that covers a host.
 type rankedRule struct {
 	rule
 	domain string

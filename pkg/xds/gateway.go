@@ -39,7 +39,7 @@ func (t *translation) gatewayRoutes(name string, l mesh.GatewayListener) *routev
 	for _, host := range l.Hosts {
 		t.reach(host.Routes)
 		out.VirtualHosts = append(out.VirtualHosts, &routev3.VirtualHost{
-			Name: host.Domain, Domains: []string{host.Domain}, Routes: routesOf(host.Routes),
+			Name: host.Domains[0], Domains: host.Domains, Routes: routesOf(host.Routes),
 		})
 	}
 	return out
