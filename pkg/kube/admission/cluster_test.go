@@ -63,11 +63,16 @@ func start(t *testing.T) *cluster {
 	return shared
 }
 
-// install applies config/webhook, with the address changed.
+// install applies config/webhook, all of it, with the address changed.
 func (c *cluster) install(t *testing.T) {
 	t.Helper()
 	kube := c.as(t, nil, nil)
 	must(t, kube.Create(t.Context(), object(t, `{apiVersion: v1, kind: Namespace, metadata: {name: sluice-system}}`)))
+	for _, file := range []string{"serviceaccount", "rbac", "service", "poddisruptionbudget", "deployment"} {
+		for _, doc := range documents(t, filepath.Join("..", "..", "..", "config", "webhook", file+".yaml")) {
+			must(t, kube.Create(t.Context(), doc))
+		}
+	}
 	for _, name := range []string{"mutating", "validating"} {
 		data, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "webhook", name+".yaml"))
 		must(t, err)
@@ -88,7 +93,10 @@ func (c *cluster) install(t *testing.T) {
 // serve starts what cmd/webhook starts.
 func (c *cluster) serve(t *testing.T) {
 	t.Helper()
-	kube, err := kubernetes.NewForConfig(c.config)
+	// With the rights of its service account and no others, which its manifests give it.
+	account := rest.CopyConfig(c.config)
+	account.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:sluice-system:sluice-webhook", Groups: []string{"system:serviceaccounts", "system:authenticated"}}
+	kube, err := kubernetes.NewForConfig(account)
 	must(t, err)
 	leaf := certs.Leaf{Secret: sluice.WebhookTLSSecret, Hosts: append(certs.ServiceHosts(sluice.WebhookService, sluice.SystemNamespace, "cluster.local"), "localhost")}
 	c.keeper = certs.New(certs.Options{
@@ -97,7 +105,7 @@ func (c *cluster) serve(t *testing.T) {
 	})
 	proxy := inject.Default()
 	proxy.ProxyImage, proxy.NodeBootstrap, proxy.GatewayBootstrap = "ghcr.io/sluice-mesh/sluice-proxy:test", "{}", "{}"
-	answers, err := admission.New(admission.Options{Client: c.config, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Log: logr.Discard()})
+	answers, err := admission.New(admission.Options{Client: account, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Log: logr.Discard()})
 	must(t, err)
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: c.port, TLSOpts: []func(*tls.Config){func(o *tls.Config) {
 		o.GetCertificate, o.MinVersion = c.keeper.GetCertificate, tls.VersionTLS13
