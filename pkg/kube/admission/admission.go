@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -108,22 +108,28 @@ func (a *Admission) Start(ctx context.Context) error {
 	for _, informer := range a.caches.informers() {
 		go informer.RunWithContext(ctx)
 	}
-	if cache.WaitForCacheSync(ctx.Done(), a.synced()...) {
-		a.options.Log.Info("the caches are filled")
-	}
+	a.reportFilling(ctx)
 	<-ctx.Done()
 	return nil
 }
 
-func (a *Admission) synced() []cache.InformerSynced {
-	var all []cache.InformerSynced
-	for _, informer := range a.caches.informers() {
-		all = append(all, informer.HasSynced)
+// reportFilling says which caches are still empty, every while, until none is. A readiness probe does not: what
+// kubelet sees of it is that it failed.
+func (a *Admission) reportFilling(ctx context.Context) {
+	const poll, patience = 100 * time.Millisecond, 10 * time.Second
+	lastWord := time.Now()
+	for a.Ready(nil) != nil {
+		if time.Since(lastWord) > patience {
+			a.options.Log.Info("not ready", "because", a.Ready(nil).Error())
+			lastWord = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(poll):
+		}
 	}
-	for _, handler := range a.selectors.registered {
-		all = append(all, handler.HasSynced)
-	}
-	return all
+	a.options.Log.Info("the caches are filled")
 }
 
 // Ready is a readiness check: it fails until every cache has been filled once, and says which have not.

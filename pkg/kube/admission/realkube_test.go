@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,6 +45,35 @@ func TestPodIsInjected(t *testing.T) {
 	if got := live.GetLabels()[sluice.LabelProxy] + " " + live.GetAnnotations()[sluice.AnnotationVirtualNode]; got != "node podinfo" {
 		t.Errorf("bound to %q", got)
 	}
+}
+
+// TestBurst creates pods of a virtual node that has just been created, many at once: none may miss its proxy, and none
+// may be refused.
+func TestBurst(t *testing.T) {
+	c := start(t)
+	kube, namespace := c.as(t, nil, nil), c.meshed(t, "enabled")
+	must(t, kube.Create(t.Context(), in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: podinfo}, spec: {podSelector: {matchLabels: {app: podinfo}}}}`))))
+	const pods, writers = 200, 10
+	names := make(chan string)
+	var running sync.WaitGroup
+	for range writers {
+		running.Go(func() {
+			for name := range names {
+				pod := in(namespace, object(t, podText))
+				pod.SetName(name)
+				if err := kube.Create(t.Context(), pod); err != nil {
+					t.Errorf("refused: %v", err)
+				} else if pod.GetLabels()[sluice.LabelProxy] != sluice.ProxyNode {
+					t.Errorf("%s has no proxy", name)
+				}
+			}
+		})
+	}
+	for i := range pods {
+		names <- fmt.Sprintf("podinfo-%d", i)
+	}
+	close(names)
+	running.Wait()
 }
 
 func TestPodsThatAreNotInjected(t *testing.T) {

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/sluice-mesh/sluice/test/realkube"
+)
+
+func TestMain(m *testing.M) { os.Exit(realkube.Main(m)) }
+
+// TestProcess runs the process as it is run: flags in, ready when it can answer, and after SIGTERM first not ready,
+// then gone.
+func TestProcess(t *testing.T) {
+	config := realkube.Start(t)
+	t.Setenv("KUBECONFIG", kubeconfig(t, config))
+	namespace := realkube.Namespace(t, config, nil)
+	hooks, health, metrics := freePort(t), freePort(t), freePort(t)
+	settings, err := parse([]string{
+		"--namespace=" + namespace, fmt.Sprintf("--port=%d", hooks), fmt.Sprintf("--health-address=127.0.0.1:%d", health),
+		fmt.Sprintf("--metrics-address=127.0.0.1:%d", metrics), "--shutdown-delay=2s",
+	}, noEnv, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- run(settings) }()
+
+	ready := func() (int, string) { return fetch(fmt.Sprintf("http://127.0.0.1:%d/readyz?verbose", health)) }
+	until(t, "ready", func() bool { code, _ := ready(); return code == http.StatusOK })
+	if code, _ := fetch(fmt.Sprintf("http://127.0.0.1:%d/healthz", health)); code != http.StatusOK {
+		t.Errorf("/healthz: %d", code)
+	}
+	_, text := fetch(fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics))
+	for _, want := range []string{"sluice_webhook_certificate_expiry_timestamp_seconds{", "sluice_webhook_duration_seconds_bucket{"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+	serves := func() bool {
+		conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", hooks), &tls.Config{InsecureSkipVerify: true}) // it is tried, not trusted
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	}
+	if !serves() {
+		t.Error("ready, and does not serve")
+	}
+
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "not ready after SIGTERM", func() bool { code, _ := ready(); return code == http.StatusInternalServerError })
+	if !serves() {
+		t.Error("stopped serving while its endpoint may still be in use")
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("does not end")
+	}
+}
+
+// kubeconfig writes what a person outside of the cluster would have.
+func kubeconfig(t *testing.T, config *rest.Config) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	err := clientcmd.WriteToFile(clientcmdapi.Config{
+		CurrentContext: "test",
+		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test"}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: config.Host, CertificateAuthorityData: config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
+	}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func fetch(url string) (int, string) {
+	response, err := http.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return response.StatusCode, string(text)
+}
+
+func until(t *testing.T, what string, check func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if check() {
+			return
+		}
+	}
+	t.Fatalf("not within 30 s: %s", what)
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
