@@ -2,7 +2,6 @@ package xds
 
 import (
 	"bytes"
-	"encoding/pem"
 	"net/http"
 	"path/filepath"
 	"strings"
