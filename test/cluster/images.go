@@ -53,6 +53,11 @@ func images(ctx context.Context, args []string) error {
 			return err // before anything is built in vain
 		}
 	}
+	unlock, err := cache.Lock(ctx, "images") // two at once would build over each other's files
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	builder := product.Builder{Repository: root, Cache: cache, Version: *tag, Log: os.Stderr}
 	var failed error
 	for _, name := range names {
