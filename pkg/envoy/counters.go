@@ -22,7 +22,8 @@ var statsQuery = url.Values{
 	"format":            {"json"},
 	"histogram_buckets": {"cumulative"},
 	"filter": {`^(cluster\.cds_ingress_.*_[0-9]+\.upstream_` +
-		`(rq_(completed|[1-5]xx|timeout|per_try_timeout|rx_reset|tx_reset|time)|cx_connect_(fail|timeout))|server\.uptime)$`},
+		`(rq_(completed|[1-5]xx|timeout|per_try_timeout|rx_reset|tx_reset|time)|cx_connect_(fail|timeout)|` +
+		`cx_destroy_remote_with_active_rq)|server\.uptime)$`},
 }.Encode()
 
 // reading is what one answer of the stats page says.
@@ -88,7 +89,8 @@ func count(c *gate.Counters, name string, value uint64) {
 		c.Class[name[len("upstream_rq_")]-'0'] += value
 	case "upstream_rq_timeout", "upstream_rq_per_try_timeout":
 		c.Timeouts += value
-	case "upstream_rq_rx_reset", "upstream_rq_tx_reset":
+	case "upstream_rq_rx_reset", "upstream_rq_tx_reset", "upstream_cx_destroy_remote_with_active_rq":
+		// An app that crashes closes its connections, which HTTP/1 does not call a reset.
 		c.Resets += value
 	case "upstream_cx_connect_fail", "upstream_cx_connect_timeout":
 		c.ConnectFailures += value
@@ -115,13 +117,15 @@ func (h histogram) closed() []gate.Bucket {
 	return append(h, gate.Bucket{UpperMS: math.Inf(1), Count: h[len(h)-1].Count})
 }
 
-// bootTolerance covers the age of the uptime in an answer: Envoy renews it at every flush of its stats, every 5 s
-// unless the bootstrap flushes on demand, and counts whole seconds.
+// bootTolerance covers the age of the uptime in an answer: Envoy renews it at every flush of its stats, every 5 s unless
+// the bootstrap says otherwise, and counts whole seconds.
 const bootTolerance = 7 * time.Second
 
 // process tells the Envoy processes of one pod apart.
 type process struct {
-	// started is when the process began, as far as its first answer tells; it names the epoch.
+	// first is when the process would have begun by its first answer; it names the epoch.
+	first time.Time
+	// started is the earliest such time of all answers, which comes closest.
 	started time.Time
 	uptime  time.Duration
 }
@@ -129,11 +133,25 @@ type process struct {
 // next returns the process that gave an answer at a time with an uptime: p itself, or a new one. It is pure.
 func (p process) next(at time.Time, uptime time.Duration) process {
 	started := at.Add(-uptime)
-	same := !p.started.IsZero() && uptime >= p.uptime && started.Sub(p.started) < bootTolerance
-	if !same {
-		return process{started: started, uptime: uptime}
+	// An uptime that did not move was not renewed since, and says nothing.
+	same := uptime == p.uptime || uptime > p.uptime && started.Sub(p.started) < bootTolerance
+	if p.first.IsZero() || !same {
+		return process{first: started, started: started, uptime: uptime}
 	}
-	return process{started: p.started, uptime: uptime}
+	if started.Before(p.started) {
+		p.started = started
+	}
+	p.uptime = uptime
+	return p
 }
 
-func (p process) epoch() string { return p.started.UTC().Format(time.RFC3339Nano) }
+func (p process) epoch() string { return p.first.UTC().Format(time.RFC3339Nano) }
+
+// since returns when the process began, or the zero time if its answers do not tell: an uptime of nothing is what a new
+// process has, and an old one whose stats were never flushed.
+func (p process) since() time.Time {
+	if p.uptime == 0 {
+		return time.Time{}
+	}
+	return p.started
+}

@@ -60,7 +60,7 @@ func (s *Stats) Read(ctx context.Context, target Target) (gate.Sample, error) {
 	}
 	at := s.now()
 	p := s.process(target.UID, at, r.uptime)
-	return gate.Sample{Pod: target.UID, Epoch: p.epoch(), Started: p.started, At: at, Counters: r.counters}, nil
+	return gate.Sample{Pod: target.UID, Epoch: p.epoch(), Started: p.since(), At: at, Counters: r.counters}, nil
 }
 
 func (s *Stats) fetch(ctx context.Context, target Target) ([]byte, error) {
