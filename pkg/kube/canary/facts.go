@@ -25,7 +25,7 @@ func (s *shell) makeTrue(ctx context.Context, v *view, facts []canary.Fact) erro
 	}
 	for _, fact := range facts {
 		if err := s.makeOneTrue(ctx, v, fact); err != nil {
-			return fmt.Errorf("%T: %w", fact, err)
+			return err
 		}
 	}
 	return nil

@@ -27,6 +27,11 @@ type view struct {
 	// pods is what the builders need to know; podsErr says why it cannot be had.
 	pods    canary.Pods
 	podsErr error
+	// mesh, for meshWeights, and the Services are what was built in this pass.
+	mesh         []*unstructured.Unstructured
+	meshWeights  canary.Weights
+	sideServices []*unstructured.Unstructured
+	apexService  *unstructured.Unstructured
 	// newWeights are the weights of the plan, for a router that is about to be created.
 	newWeights canary.Weights
 }

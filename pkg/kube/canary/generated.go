@@ -18,6 +18,9 @@ import (
 // meshObjects are the VirtualNodes, VirtualRouters and VirtualServices of a Canary, in the order in which they must
 // come: nothing points at what is not there yet. The weights are those of the apex router.
 func (v *view) meshObjects(weights canary.Weights) ([]*unstructured.Unstructured, error) {
+	if v.mesh != nil && v.meshWeights == weights {
+		return v.mesh, nil // one pass compares and then writes the same objects
+	}
 	var out []*unstructured.Unstructured
 	add := func(kind schema.GroupVersionKind, object any) error {
 		u, err := wanted(kind, object)
@@ -39,11 +42,15 @@ func (v *view) meshObjects(weights canary.Weights) ([]*unstructured.Unstructured
 			return nil, err
 		}
 	}
+	v.mesh, v.meshWeights = out, weights
 	return out, nil
 }
 
 // services are the Services of a Canary; the one named like the apex is asked for apart.
 func (v *view) services() (sides []*unstructured.Unstructured, apex *unstructured.Unstructured, err error) {
+	if v.apexService != nil {
+		return v.sideServices, v.apexService, nil
+	}
 	for _, service := range canary.Services(v.canary, v.pods) {
 		u, err := wanted(kindService, service)
 		if err != nil {
@@ -55,6 +62,7 @@ func (v *view) services() (sides []*unstructured.Unstructured, apex *unstructure
 		}
 		sides = append(sides, u)
 	}
+	v.sideServices, v.apexService = sides, apex
 	return sides, apex, nil
 }
 

@@ -2,6 +2,7 @@ package canary
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -183,6 +184,9 @@ func TestRolloutClimbsAndIsPromoted(t *testing.T) {
 		"Copying podinfo."+w.namespace+" template spec to podinfo-primary."+w.namespace,
 		"Promotion completed! Scaling down podinfo."+w.namespace,
 	)
+	if got := w.metric("flagger_canary_successes_total"); got != 1 {
+		t.Errorf("flagger_canary_successes_total %v", got)
+	}
 	if text := w.log.String(); !strings.Contains(text, `"msg":"Advance podinfo.`+w.namespace+` canary weight 40","canary":"podinfo.`+w.namespace+`"`) {
 		t.Errorf("the log does not tell the story:\n%s", text)
 	}
@@ -349,4 +353,73 @@ func TestAHandEditedWeightIsPutBack(t *testing.T) {
 		weights := weightsOf(w.get(virtualRouters, "podinfo"), "podinfo")
 		return weights != nil && weights.Primary == 100 && weights.Canary == 0
 	})
+}
+
+func TestOldRevisionsGo(t *testing.T) {
+	w := initialised(t, strings.Replace(podinfoCanary, "progressDeadlineSeconds: 600", "skipAnalysis: true", 1))
+	w.start()
+	w.until("it is initialised", w.phase(canaryv1beta1.CanaryPhaseInitialized))
+	for i := range keptRevisions + 3 {
+		image := fmt.Sprintf("podinfo:4.0.%d", i)
+		w.setImage(image)
+		w.until("the primary runs "+image, func() bool {
+			return w.phase(canaryv1beta1.CanaryPhaseSucceeded)() &&
+				w.deployment("podinfo-primary").Spec.Template.Spec.Containers[0].Image == image
+		})
+	}
+	list, err := w.dynamic.Resource(controllerRevisions).Namespace(w.namespace).List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(list.Items); n > keptRevisions+2 {
+		t.Errorf("%d revisions are kept", n)
+	}
+	if w.get(controllerRevisions, w.canary().Status.Rollout.ControllerRevision) == nil {
+		t.Error("the revision in use is gone")
+	}
+}
+
+func TestADeletedCanaryIsForgotten(t *testing.T) {
+	w := initialised(t, podinfoCanary)
+	w.start()
+	w.until("it is initialised and at zero", func() bool {
+		return w.phase(canaryv1beta1.CanaryPhaseInitialized)() && w.deployment("podinfo").Status.Replicas == 0
+	})
+	w.settle()
+	if got := w.metric("flagger_canary_total"); got != 1 {
+		t.Errorf("flagger_canary_total %v", got)
+	}
+	if err := w.dynamic.Resource(canaries).Namespace(w.namespace).Delete(context.Background(), "podinfo", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("its metrics are gone", func() bool { return w.metric("flagger_canary_total") == 0 && w.metric("flagger_canary_status") == -1 })
+	before := w.requests.Load()
+	w.setImage("podinfo:3.1.1")
+	for range 30 {
+		w.clock.Step(time.Second)
+		time.Sleep(5 * time.Millisecond)
+	}
+	if n := w.requests.Load() - before; n != 0 {
+		t.Errorf("%d requests for a Canary that is no more", n)
+	}
+}
+
+// metric is the sum of a metric's series; -1 if it has none.
+func (w *world) metric(name string) float64 {
+	w.t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sum := -1.0
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		sum = 0
+		for _, m := range family.GetMetric() {
+			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return sum
 }

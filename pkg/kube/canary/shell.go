@@ -56,7 +56,7 @@ func (s *shell) Reconcile(ctx context.Context, req reconcile.Request) (reconcile
 		return reconcile.Result{}, nil
 	}
 	session := s.sessions.of(req.NamespacedName)
-	c, err := decode(u)
+	c, err := s.decoded.canaries.of(u)
 	if err != nil {
 		// Nothing to do until somebody edits it, and then the watch tells us.
 		s.complain(reference(u), session, ReasonUndecodable, err)

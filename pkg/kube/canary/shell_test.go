@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -68,6 +69,7 @@ func newWorld(t *testing.T) *world {
 			t.Logf("log of the shells:\n%s", w.log)
 		}
 	})
+	grant(t, w.kube)
 	startControllers(t, w.kube, w.namespace)
 	w.recordWeights()
 	return w
@@ -79,6 +81,7 @@ func (w *world) start() (stop func()) {
 	w.shells++
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	config := rest.CopyConfig(w.config)
+	config.Impersonate.UserName = restricted
 	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return counting{rt, &w.requests} })
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: clientgoscheme.Scheme, Cache: CacheOptions(w.namespace), Client: ClientOptions(),
@@ -154,8 +157,8 @@ func (w *world) canary() *canaryv1beta1.Canary {
 	if u == nil {
 		w.t.Fatal("canary podinfo does not exist")
 	}
-	c, err := decode(u)
-	if err != nil {
+	c := &canaryv1beta1.Canary{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, c); err != nil {
 		w.t.Fatal(err)
 	}
 	return c

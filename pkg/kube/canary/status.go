@@ -5,20 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
-
-// decode turns one object of the cache into a Canary.
-func decode(u *unstructured.Unstructured) (*canaryv1beta1.Canary, error) {
-	c := &canaryv1beta1.Canary{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, c); err != nil {
-		return nil, fmt.Errorf("decode canary %s.%s: %w", u.GetName(), u.GetNamespace(), err)
-	}
-	return c, nil
-}
 
 // writeStatus records the plan. It fails with a conflict if the Canary is not the one that the plan was made from, and
 // sends only what changed, so that fields that we do not know stay. It says whether there was anything to write.
