@@ -25,7 +25,7 @@ func configureGateway(p *patch) error {
 	if annotationOn(p.pod, appmeshv1beta2.AnnotationVirtualGatewaySkipImageOverride) {
 		command = containerEnvoy // the user's image may have it elsewhere in its PATH
 	} else if g.container.Image != p.cfg.ProxyImage {
-		p.add(g.path+"/image", p.cfg.ProxyImage)
+		g.setImage()
 	}
 	for _, part := range []func() error{
 		func() error { return g.setStrings("command", g.container.Command, []string{command}) },
@@ -47,6 +47,18 @@ type gateway struct {
 	*patch
 	container container
 	path      string
+}
+
+// setImage replaces the placeholder. The pull policy goes with it: the API server chose it for the placeholder, whose
+// missing tag means Always, and chooses again for our image if we name none.
+func (g *gateway) setImage() {
+	g.add(g.path+"/image", g.cfg.ProxyImage)
+	switch {
+	case g.cfg.ImagePullPolicy != "":
+		g.add(g.path+"/imagePullPolicy", g.cfg.ImagePullPolicy)
+	case g.container.ImagePullPolicy != "":
+		g.ops = append(g.ops, Op{Op: "remove", Path: g.path + "/imagePullPolicy"})
+	}
 }
 
 func (g *gateway) setStrings(name string, raw json.RawMessage, want []string) error {

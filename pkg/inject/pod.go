@@ -47,6 +47,7 @@ type named struct {
 type container struct {
 	Name            string          `json:"name"`
 	Image           string          `json:"image"`
+	ImagePullPolicy string          `json:"imagePullPolicy"`
 	SecurityContext userContext     `json:"securityContext"`
 	Command         json.RawMessage `json:"command"`
 	Args            json.RawMessage `json:"args"`
