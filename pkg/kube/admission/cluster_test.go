@@ -53,12 +53,14 @@ func start(t *testing.T) *cluster {
 	once.Do(func() {
 		c := &cluster{config: config, port: freePort(t)}
 		c.install(t)
-		c.serve(t)
-		c.waitUntilAsked(t)
 		shared = c
 	})
 	if shared == nil {
-		t.Fatal("the webhooks did not start, see the first test")
+		t.Fatal("the webhooks could not be installed, see the first test")
+	}
+	if shared.stop == nil { // not started yet, or a test has stopped it
+		shared.serve(t)
+		shared.waitUntilAsked(t)
 	}
 	return shared
 }
@@ -122,7 +124,7 @@ func (c *cluster) serve(t *testing.T) {
 			}
 		})
 	}
-	c.stop = func() { cancel(); running.Wait() }
+	c.stop = func() { cancel(); running.Wait(); c.stop = nil }
 	eventually(t, "the process is ready", func() error { return errors.Join(answers.Ready(nil), c.keeper.Ready(nil)) })
 }
 

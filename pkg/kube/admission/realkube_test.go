@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -180,6 +181,26 @@ func TestWhatAppMeshRefused(t *testing.T) {
 	}
 }
 
+// TestDemoApplies: the walk-through that everybody tries first is neither refused nor warned about.
+func TestDemoApplies(t *testing.T) {
+	c := start(t)
+	var heard warnings
+	kube := c.as(t, nil, &heard)
+	const demo = "../../../config/demo"
+	list, _, err := unstructured.NestedStringSlice(documents(t, demo+"/kustomization.yaml")[0].Object, "resources")
+	must(t, err)
+	for _, file := range list {
+		for _, doc := range documents(t, filepath.Join(demo, file)) {
+			if err := kube.Create(t.Context(), doc); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+	if got := heard.take(); got != "" {
+		t.Errorf("warnings: %s", got)
+	}
+}
+
 // TestBackupCanBeRestored: what kubectl get prints can be created again, which App Mesh refused.
 func TestBackupCanBeRestored(t *testing.T) {
 	c := start(t)
@@ -289,7 +310,6 @@ func TestOutage(t *testing.T) {
 	must(t, kube.Create(t.Context(), canary))
 
 	c.stop()
-	t.Cleanup(func() { c.serve(t); c.waitUntilAsked(t) })
 
 	for name, writer := range map[string]client.Client{"our canary process": ours, "somebody else": kube} {
 		live := get(t, kube, router)
@@ -322,5 +342,16 @@ func TestOutage(t *testing.T) {
 	}
 	if err := ours.Create(context.Background(), in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: b}, spec: {}}`))); err == nil {
 		t.Error("a virtual node was created without its mesh")
+	}
+}
+
+// TestProcessEnds comes last: the process must not wait for the connections that the API server keeps open to it.
+// It also lets the API server of the tests end at once, which in turn waits for those who watch it.
+func TestProcessEnds(t *testing.T) {
+	c := start(t)
+	begin := time.Now()
+	c.stop()
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("took %s", took)
 	}
 }
