@@ -31,6 +31,9 @@ type Observation struct {
 	MeshReady bool
 	// Missing names the generated objects of those two facts that are not there or not as desired.
 	Missing []string
+	// Foreign are sentences about objects that have the name of a generated one and belong to somebody else. Nothing
+	// is ever written to them.
+	Foreign []string
 	// ApexReady says that the apex Service selects the primary's pods and has a ready endpoint.
 	ApexReady bool
 

@@ -15,6 +15,8 @@ const (
 	ConditionUnsupported canaryv1beta1.CanaryConditionType = "Unsupported"
 	// ConditionStatsUnreachable names pods whose Envoy cannot be polled; a NetworkPolicy is the usual reason.
 	ConditionStatsUnreachable canaryv1beta1.CanaryConditionType = "StatsUnreachable"
+	// ConditionForeignObject says which names that we need are taken by somebody else's objects.
+	ConditionForeignObject canaryv1beta1.CanaryConditionType = "ForeignObject"
 	// ConditionProxiesStale names pods whose Envoy did not take the weights in time.
 	ConditionProxiesStale canaryv1beta1.CanaryConditionType = "ProxiesStale"
 )
@@ -38,6 +40,9 @@ func (p *pass) setConditions() {
 	p.toggle(ConditionUnsupported, unsupported, ReasonUnsupported, unsupportedMessage)
 	p.toggle(ConditionStatsUnreachable, p.unreachable(), ReasonUnreachable, func(pods []string) string {
 		return fmt.Sprintf("Port 9901 of pods %s cannot be polled; does a NetworkPolicy admit the canary process?", strings.Join(pods, ", "))
+	})
+	p.toggle(ConditionForeignObject, p.obs.Foreign, string(ConditionForeignObject), func(sentences []string) string {
+		return strings.Join(sentences, "; ")
 	})
 	var stale []string
 	if p.countedStale || p.condition(ConditionProxiesStale) != "" {
