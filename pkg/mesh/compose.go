@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,6 +43,24 @@ func (b *builder) compose(r rule, l GatewayListener) []Route {
 	return out
 }
 
+// reachable leaves out routes that an earlier one hides: joining makes many of them.
+func reachable(routes []Route) []Route {
+	out := []Route{}
+	for _, r := range routes {
+		if slices.ContainsFunc(out, func(earlier Route) bool { return hides(earlier.Match, r.Match) }) {
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// hides says whether no request is left for later. It does not have to find every such pair.
+func hides(earlier, later Match) bool {
+	everything := earlier.Prefix == "/" && earlier.conditions() == 0
+	return everything || reflect.DeepEqual(earlier, later)
+}
+
 // hostOf is the name that the application sees; a pattern is nobody's name.
 func hostOf(s *Service) string {
 	if strings.Contains(s.Name, "*") {
@@ -51,9 +70,9 @@ func hostOf(s *Service) string {
 }
 
 // forms gives the spellings of a rule's prefix. One that is replaced has two, "/x/" and "/x", tried in this order, so
-// that "/x/y" becomes "/y" and not "//y".
+// that "/x/y" becomes "/y" and not "//y". A gRPC service is a whole word, and has one.
 func forms(r rule) []Match {
-	if r.match.Prefix == "" {
+	if r.match.Prefix == "" || r.match.GRPC {
 		return []Match{r.match}
 	}
 	bare := strings.TrimRight(r.match.Prefix, "/")
@@ -76,6 +95,11 @@ func (b *builder) join(r rule, first Match, second Route) (Route, bool) {
 	if !ok {
 		return Route{}, false
 	}
+	out.RewritePath = path
+	if second.Match.Regex != "" && first.Prefix != "" && !r.rewrite.keep {
+		// The expression is about the path after the rewrite, so the new prefix cannot be named; what goes off can.
+		out.RewritePath, out.StripPath = "", path
+	}
 	m := second.Match
 	if first.Method != "" && m.Method != "" && first.Method != m.Method {
 		return Route{}, false
@@ -86,7 +110,7 @@ func (b *builder) join(r rule, first Match, second Route) (Route, bool) {
 	}
 	match.Headers = slices.Concat(match.Headers, first.Headers, m.Headers)
 	match.Query = slices.Concat(first.Query, m.Query)
-	out.Match, out.RewritePath = match, path
+	out.Match = match
 	return out, true
 }
 
@@ -113,12 +137,15 @@ func (b *builder) joinReplaced(r rule, prefix string, second Match) (Match, stri
 	rest, longer := strings.CutPrefix(second.Path+second.Prefix, replaced)
 	switch {
 	case second.Regex != "":
-		if regexpForAll[second.Regex] {
-			return Match{Prefix: prefix}, rewritten(prefix, replaced), true
+		off, plain := strings.CutSuffix(prefix, replaced)
+		if !plain || !strings.HasSuffix(prefix, "/") {
+			if strings.HasSuffix(prefix, "/") {
+				b.blocked(r.source, ReasonNotHonoured, field.Invalid(r.path.Child("action", "rewrite"), replaced,
+					"a route of the virtual service matches by a regular expression, which the gateway cannot join with this rewrite, so it skips that route; rewrite to a slash, or match by prefix there"))
+			}
+			return Match{}, "", false
 		}
-		b.remark(r.source, ReasonNotHonoured, field.Invalid(r.path.Child("action", "rewrite"), field.OmitValueType{},
-			"a route of the virtual service matches by a regular expression, which cannot see the path after the rewrite: the gateway skips that route; switch the rewrite off, or match by prefix there"))
-		return Match{}, "", false
+		return Match{Regex: regexp.QuoteMeta(off) + "(?:" + strings.TrimPrefix(second.Regex, "^") + ")"}, off, true
 	case second.Path != "":
 		// Only the form with a slash leads further: behind "/x", "rest" would be another word ("/xrest").
 		return Match{Path: prefix + rest}, rewritten(prefix+rest, second.Path), longer && (rest == "" || strings.HasSuffix(prefix, "/"))
@@ -136,9 +163,6 @@ func rewritten(from, to string) string {
 	}
 	return to
 }
-
-// regexpForAll are the usual ways to write "any path".
-var regexpForAll = map[string]bool{".*": true, "/.*": true, "^/.*": true, "^/.*$": true}
 
 // joinKept: both conditions are about the same path.
 func joinKept(prefix string, second Match) (Match, string, bool) {
@@ -160,7 +184,7 @@ func joinRegex(regex string, second Match) (Match, string, bool) {
 		return Match{Path: second.Path}, "", matchesWhole(regex, second.Path)
 	case second.Regex != "":
 		// Envoy has one path condition and sees the query in the header, hence the optional tail.
-		return Match{Regex: regex, Headers: []HeaderMatch{{Name: ":path", Regex: `(?:` + second.Regex + `)(?:\?.*)?`}}}, "", true
+		return Match{Regex: regex, Headers: []HeaderMatch{{Name: ":path", Regex: `(?:` + strings.TrimSuffix(second.Regex, "$") + `)(?:\?.*)?`}}}, "", true
 	default:
 		return Match{Regex: regex, Headers: pathStarts(second.Prefix)}, "", true
 	}

@@ -51,7 +51,7 @@ func (b *builder) backends(node *member) []*Service {
 		svc := b.model.Service(ref)
 		switch {
 		case svc == nil:
-			b.awaits(node.ref, ReasonServiceNotFound, field.NotFound(path, ref.Namespace+"/"+ref.Name))
+			b.awaits(node.ref, ReasonServiceNotFound, missing(path, ref, "create it, or take it off the backends"))
 		case svc.Mesh != meshName(node.mesh):
 			b.blocked(node.ref, ReasonOtherMesh, field.Invalid(path, ref.Name, fmt.Sprintf("%s belongs to mesh %q, not to %q", ref, svc.Mesh, meshName(node.mesh))))
 		default:
@@ -87,7 +87,7 @@ func (b *builder) groupBackends(node *member, wanted map[ObjectRef]*field.Path) 
 		}
 		group := b.groups[ref]
 		if group == nil {
-			b.awaits(node.ref, ReasonGroupNotFound, field.NotFound(path, ref.Namespace+"/"+ref.Name))
+			b.awaits(node.ref, ReasonGroupNotFound, missing(path, ref, "create it, or take it off the backendGroups"))
 			continue
 		}
 		for _, s := range group.Spec.VirtualServices {

@@ -35,7 +35,7 @@ func (b *builder) gatewayOf(ref ObjectRef, v *appmeshv1beta2.GatewayRoute, gatew
 				return g
 			}
 		}
-		b.awaits(ref, ReasonGatewayNotFound, field.NotFound(path, want.Namespace+"/"+want.Name))
+		b.awaits(ref, ReasonGatewayNotFound, missing(path, want, "create it, or create this route anew"))
 		return nil
 	}
 	var found []*gateway
@@ -138,7 +138,7 @@ func (b *builder) targetService(ref ObjectRef, p routeParts, g *gateway) *Servic
 	svc := b.model.Service(want)
 	switch {
 	case svc == nil:
-		b.awaits(ref, ReasonServiceNotFound, field.NotFound(path.Child("virtualServiceRef"), want.Namespace+"/"+want.Name))
+		b.awaits(ref, ReasonServiceNotFound, missing(path.Child("virtualServiceRef"), want, "create it, see its conditions, or name another"))
 		return nil
 	case svc.Mesh != meshName(g.mesh):
 		b.blocked(ref, ReasonOtherMesh, field.Invalid(path.Child("virtualServiceRef"), want.Name, fmt.Sprintf(

@@ -21,7 +21,7 @@ func (b *builder) memberOf(object ObjectRef, ref *appmeshv1beta2.MeshReference) 
 	if ref != nil && ref.Name != "" {
 		m := b.meshByName[ref.Name]
 		if m == nil {
-			b.awaits(object, ReasonMeshNotFound, field.NotFound(path.Child("name"), ref.Name))
+			b.awaits(object, ReasonMeshNotFound, missing(path.Child("name"), ObjectRef{Kind: KindMesh, Name: ref.Name}, "create it, or create this object anew"))
 		}
 		return m
 	}

@@ -123,6 +123,8 @@ type Route struct {
 	Targets []Target `json:"targets,omitempty"`
 	// RewritePath replaces the matched prefix, or the whole path if the match is exact or a regex; empty keeps it.
 	RewritePath string `json:"rewritePath,omitempty"`
+	// StripPath is taken off the start of the path; it excludes RewritePath.
+	StripPath string `json:"stripPath,omitempty"`
 	// RewriteHost replaces the host; empty keeps it.
 	RewriteHost string `json:"rewriteHost,omitempty"`
 	// Timeout of a request with all its retries (0 is none) and Idle of a stream or connection.

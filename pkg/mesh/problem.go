@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"cmp"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -29,4 +30,15 @@ func (p Problem) Compare(other Problem) int {
 		cmp.Compare(p.Reason, other.Reason),
 		cmp.Compare(p.Err.Error(), other.Err.Error()),
 	)
+}
+
+// missing is the error of a name that nothing has, or nothing that is served; remedy says what to do about it.
+func missing(path *field.Path, ref ObjectRef, remedy string) *field.Error {
+	name := ref.Name
+	if ref.Namespace != "" {
+		name = ref.Namespace + "/" + ref.Name
+	}
+	err := field.NotFound(path, name)
+	err.Detail = fmt.Sprintf("there is no such %s, or it is not served; %s", ref.Kind, remedy)
+	return err
 }

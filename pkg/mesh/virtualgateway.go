@@ -117,10 +117,11 @@ func (b *builder) gatewayHosts(g *gateway, l GatewayListener) []GatewayHost {
 			key += r.source.String() + "\n"
 		}
 		if tables[key] == nil {
-			tables[key] = &GatewayHost{Routes: []Route{}}
+			var routes []Route
 			for _, r := range rules {
-				tables[key].Routes = append(tables[key].Routes, b.compose(r.rule, l)...)
+				routes = append(routes, b.compose(r.rule, l)...)
 			}
+			tables[key] = &GatewayHost{Routes: reachable(routes)}
 		}
 		tables[key].Domains = append(tables[key].Domains, domain)
 	}

@@ -204,9 +204,10 @@ func (r *routerBuilder) targets(p ServicePort, d *draft) []Target {
 		targets = append(targets, Target{Cluster: cluster, Weight: uint32(t.Weight)})
 		sum += uint64(t.Weight)
 	}
-	if sum == 0 {
+	// Where no target is there at all, each was told of already.
+	if sum == 0 && (len(targets) > 0 || len(d.targets) == 0) {
 		r.blocked(r.ref, ReasonNoWeight, field.Invalid(d.path.Child("action", "weightedTargets"), field.OmitValueType{},
-			"no target that is there has a weight, so callers get 503; give one a weight above 0"))
+			"no target has a weight, so callers get 503; give one a weight above 0"))
 	}
 	return targets
 }
@@ -271,7 +272,7 @@ type nodeUse struct {
 func (b *builder) node(nodes members, use nodeUse, ref ObjectRef) (*member, bool) {
 	node := nodes[ref]
 	if node == nil {
-		b.awaits(use.by, ReasonNodeNotFound, field.NotFound(use.path, ref.Namespace+"/"+ref.Name))
+		b.awaits(use.by, ReasonNodeNotFound, missing(use.path, ref, "create it, see its conditions, or name another"))
 		return nil, false
 	}
 	if node.mesh != use.mesh {

@@ -65,7 +65,7 @@ func (b *builder) provideRouter(out *Service, use nodeUse, p *appmeshv1beta2.Vir
 	r := from.routers[ref]
 	switch {
 	case r == nil:
-		b.awaits(use.by, ReasonRouterNotFound, field.NotFound(path, ref.Namespace+"/"+ref.Name))
+		b.awaits(use.by, ReasonRouterNotFound, missing(path, ref, "create it, see its conditions, or name another"))
 	case r.mesh != use.mesh:
 		b.blocked(use.by, ReasonOtherMesh, field.Invalid(path, ref.Name, fmt.Sprintf("%s belongs to mesh %q, not to %q", ref, r.mesh.Name, use.mesh.Name)))
 	default:

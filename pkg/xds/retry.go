@@ -11,26 +11,30 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
-// retryWord is what an event is to Envoy: a word of retry_on, status codes, or both.
+// retryWord is what an event is to Envoy: words of retry_on, status codes, or both.
 type retryWord struct {
-	on    string
+	on    []string
 	codes []uint32
 }
 
-// retryWords is App Mesh's mapping, as its proxies showed it.
+// unsent are failures before the request left. The caller sees them as a 503 and means them when it retries 503, but
+// retriable-status-codes covers answers of an application only.
+var unsent = []string{"connect-failure", "refused-stream"}
+
+// retryWords is App Mesh's mapping, as its proxies showed it, with unsent added where 503 is retried.
 var retryWords = map[mesh.RetryEvent]retryWord{
-	mesh.RetryServerError:        {on: "reset", codes: []uint32{500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511}},
-	mesh.RetryGatewayError:       {codes: []uint32{502, 503, 504}},
+	mesh.RetryServerError:        {on: append([]string{"reset"}, unsent...), codes: []uint32{500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511}},
+	mesh.RetryGatewayError:       {on: unsent, codes: []uint32{502, 503, 504}},
 	mesh.RetryClientError:        {codes: []uint32{409}},
-	mesh.RetryStreamError:        {on: "refused-stream"},
-	mesh.RetryConnectionError:    {on: "connect-failure"},
-	mesh.RetryReset:              {on: "reset"},
-	mesh.RetryServiceUnavailable: {codes: []uint32{503}},
-	mesh.RetryCancelled:          {on: "cancelled"},
-	mesh.RetryDeadlineExceeded:   {on: "deadline-exceeded"},
-	mesh.RetryInternal:           {on: "internal"},
-	mesh.RetryResourceExhausted:  {on: "resource-exhausted"},
-	mesh.RetryUnavailable:        {on: "unavailable"},
+	mesh.RetryStreamError:        {on: []string{"refused-stream"}},
+	mesh.RetryConnectionError:    {on: []string{"connect-failure"}},
+	mesh.RetryReset:              {on: []string{"reset"}},
+	mesh.RetryServiceUnavailable: {on: unsent, codes: []uint32{503}},
+	mesh.RetryCancelled:          {on: []string{"cancelled"}},
+	mesh.RetryDeadlineExceeded:   {on: []string{"deadline-exceeded"}},
+	mesh.RetryInternal:           {on: []string{"internal"}},
+	mesh.RetryResourceExhausted:  {on: []string{"resource-exhausted"}},
+	mesh.RetryUnavailable:        {on: []string{"unavailable"}},
 }
 
 // hostSelectionAttempts is how often Envoy looks for a host that was not tried yet before it takes one that was.
@@ -44,9 +48,7 @@ func retryOf(r *mesh.Retry) *routev3.RetryPolicy {
 	var codes []uint32
 	for _, event := range r.On {
 		word := retryWords[event]
-		if word.on != "" {
-			on = append(on, word.on)
-		}
+		on = append(on, word.on...)
 		codes = append(codes, word.codes...)
 	}
 	if len(codes) > 0 {

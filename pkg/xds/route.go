@@ -1,10 +1,12 @@
 package xds
 
 import (
+	"regexp"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -35,6 +37,11 @@ func routeOf(r mesh.Route) *routev3.Route {
 		IdleTimeout:   duration(r.Idle),
 		RetryPolicy:   retryOf(r.Retry),
 		PrefixRewrite: r.RewritePath,
+	}
+	if r.StripPath != "" {
+		action.RegexRewrite = &matcherv3.RegexMatchAndSubstitute{
+			Pattern: &matcherv3.RegexMatcher{Regex: "^" + regexp.QuoteMeta(r.StripPath)},
+		}
 	}
 	if r.RewriteHost != "" {
 		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: r.RewriteHost}

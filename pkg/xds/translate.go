@@ -2,6 +2,7 @@ package xds
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -42,7 +43,7 @@ type translation struct {
 
 func (t *translation) finish(id mesh.ProxyID) (*Resources, error) {
 	if len(t.errs) > 0 {
-		return nil, fmt.Errorf("translate %s: %w", id, t.errs[0])
+		return nil, fmt.Errorf("translate %s: %w", id, errors.Join(t.errs...))
 	}
 	// Sorted, because the version is a hash of the order too.
 	slices.SortFunc(t.out.Listeners, byName)
@@ -51,6 +52,9 @@ func (t *translation) finish(id mesh.ProxyID) (*Resources, error) {
 	slices.SortFunc(t.out.Endpoints, func(a, b *endpointv3.ClusterLoadAssignment) int {
 		return cmp.Compare(a.GetClusterName(), b.GetClusterName())
 	})
+	if err := t.out.Validate(); err != nil {
+		return nil, fmt.Errorf("translate %s: %w", id, err)
+	}
 	return t.out, nil
 }
 
@@ -95,6 +99,10 @@ func (t *translation) pack(m proto.Message) *anypb.Any {
 }
 
 func packed(m proto.Message) (*anypb.Any, error) {
+	// Once wrapped it is out of Validate's sight.
+	if err := valid(m); err != nil {
+		return nil, err
+	}
 	out := &anypb.Any{}
 	if err := anypb.MarshalFrom(out, m, proto.MarshalOptions{Deterministic: true}); err != nil {
 		return nil, fmt.Errorf("wrap %T: %w", m, err)
