@@ -38,7 +38,7 @@ func TestDefault(t *testing.T) {
 			if err != nil {
 				fmt.Fprintf(&b, "Denied: %s\n", err)
 			}
-			golden(t, stem+".out", b.String())
+			golden(t, stem+".out.txt", b.String())
 		})
 	}
 }

@@ -47,15 +47,15 @@ func TestRules(t *testing.T) {
 					t.Errorf("not one line: %q", finding.Message)
 				}
 			}
-			golden(t, strings.TrimSuffix(path, ".yaml")+".out", lines(findings))
+			golden(t, strings.TrimSuffix(path, ".yaml")+".out.txt", lines(findings))
 		})
 	}
 }
 
 func TestNoGoldenWithoutItsCase(t *testing.T) {
-	outs, _ := filepath.Glob("testdata/*/*.out")
+	outs, _ := filepath.Glob("testdata/*/*.out.txt")
 	for _, out := range outs {
-		stem := strings.TrimSuffix(out, ".out")
+		stem := strings.TrimSuffix(out, ".out.txt")
 		if !exists(stem+".yaml") && !exists(stem+".in.yaml") {
 			t.Errorf("%s has no case", out)
 		}

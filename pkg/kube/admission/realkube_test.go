@@ -260,7 +260,7 @@ func TestRulebook(t *testing.T) {
 					fmt.Fprintf(&got, "Warning: %s\n", line)
 				}
 			}
-			want, _ := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".out") // a good case has none
+			want, _ := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".out.txt") // a good case has none
 			if got.String() != string(want) {
 				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 			}
