@@ -149,7 +149,7 @@ func completed(want, live *unstructured.Unstructured) *unstructured.Unstructured
 }
 
 // ensureApex points the apex Service at the primary. A Service that was there before the Canary is adopted, as Flagger
-// does: it is the one that callers know. It keeps its owner, its type and everything else.
+// does: it is the one that callers know. Only its selector and ports change; it keeps its owner and its metadata.
 func (s *shell) ensureApex(ctx context.Context, v *view) error {
 	if v.podsErr != nil {
 		return v.podsErr
@@ -162,12 +162,13 @@ func (s *shell) ensureApex(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
-	if live != nil {
-		if controller := metav1.GetControllerOf(live); controller != nil && controller.UID != v.canary.UID {
-			return fmt.Errorf("%w: %s", errForeign, foreign(objectOf(want), live))
-		}
+	if live != nil && metav1.GetControllerOf(live) == nil {
+		want = want.DeepCopy()
+		want.SetLabels(nil)
+		want.SetAnnotations(nil)
+		return s.write(ctx, v, live, want)
 	}
-	return s.write(ctx, v, live, want)
+	return s.ensure(ctx, v, want)
 }
 
 // ensureWeights writes the weights into the apex router and touches nothing else of it.

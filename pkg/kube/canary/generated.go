@@ -124,6 +124,7 @@ func (s *shell) problem(ctx context.Context, v *view, want *unstructured.Unstruc
 	case live == nil:
 		return fmt.Sprintf("%s %s", o.Kind, o.Name), nil
 	case !metav1.IsControlledBy(live, v.canary):
+		v.obs.Foreign = append(v.obs.Foreign, foreign(o, live))
 		return foreign(o, live), nil
 	case difference(live, completed(want, live)) != nil:
 		return fmt.Sprintf("%s %s", o.Kind, o.Name), nil

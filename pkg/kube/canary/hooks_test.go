@@ -191,14 +191,7 @@ func TestPodsThatCannotBeReadAreNoVerdict(t *testing.T) {
 	w.setImage("podinfo:3.1.1")
 	w.until("the canary has traffic", func() bool { return w.canary().Status.CanaryWeight == 20 })
 	w.traffic.set(func(f *traffic) { f.deaf = true })
-	unreachable := func() *canaryv1beta1.CanaryCondition {
-		for _, c := range w.canary().Status.Conditions {
-			if c.Type == "StatsUnreachable" {
-				return &c
-			}
-		}
-		return nil
-	}
+	unreachable := func() *canaryv1beta1.CanaryCondition { return w.condition("StatsUnreachable") }
 	w.until("the condition says so", func() bool { return unreachable() != nil })
 	if c := unreachable(); !strings.Contains(c.Message, "NetworkPolicy") || !strings.Contains(c.Message, "podinfo-") {
 		t.Errorf("condition %+v", c)

@@ -289,10 +289,47 @@ spec:
 	if why := w.canary().Status.Rollout.Why; !strings.Contains(why, "VirtualRouter podinfo exists already") {
 		t.Errorf("the status says %q", why)
 	}
+	if w.condition("ForeignObject") == nil {
+		t.Errorf("no condition says so: %+v", w.canary().Status.Conditions)
+	}
 	if err := w.dynamic.Resource(virtualRouters).Namespace(w.namespace).Delete(context.Background(), "podinfo", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.until("it goes on", w.phase(canaryv1beta1.CanaryPhaseInitialized))
+	if c := w.condition("ForeignObject"); c != nil {
+		t.Errorf("the condition stayed: %+v", c)
+	}
+}
+
+func TestAServiceThatWasThereBeforeIsAdopted(t *testing.T) {
+	w := newWorld(t)
+	w.apply(services, `
+apiVersion: v1
+kind: Service
+metadata: {name: podinfo, labels: {team: a}}
+spec:
+  type: NodePort
+  selector: {app: podinfo, tier: web}
+  ports: [{name: http, port: 9898, targetPort: http, nodePort: 31898}]
+`)
+	w.apply(deployments, podinfoDeployment)
+	w.apply(hpas, podinfoHPA)
+	w.apply(canaries, podinfoCanary)
+	w.start()
+	w.until("it is initialised", w.phase(canaryv1beta1.CanaryPhaseInitialized))
+	service, err := w.kube.CoreV1().Services(w.namespace).Get(context.Background(), "podinfo", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cmp.Equal(service.Spec.Selector, map[string]string{"app": "podinfo-primary"}) {
+		t.Errorf("selector %v", service.Spec.Selector)
+	}
+	if service.Spec.Type != "NodePort" || service.Spec.Ports[0].NodePort != 31898 || len(service.OwnerReferences) != 0 {
+		t.Errorf("it must stay the Service that it was: %+v", service)
+	}
+	if !cmp.Equal(service.Labels, map[string]string{"team": "a"}) || len(service.Annotations) != 0 {
+		t.Errorf("its metadata is not ours: %v %v", service.Labels, service.Annotations)
+	}
 }
 
 func TestFieldsThatAreNotOursSurvive(t *testing.T) {

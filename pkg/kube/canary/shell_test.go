@@ -168,6 +168,15 @@ func (w *world) phase(p canaryv1beta1.CanaryPhase) func() bool {
 	return func() bool { return w.canary().Status.Phase == p }
 }
 
+func (w *world) condition(kind canaryv1beta1.CanaryConditionType) *canaryv1beta1.CanaryCondition {
+	for _, c := range w.canary().Status.Conditions {
+		if c.Type == kind {
+			return &c
+		}
+	}
+	return nil
+}
+
 func (w *world) deployment(name string) *appsv1.Deployment {
 	d, err := w.kube.AppsV1().Deployments(w.namespace).Get(context.Background(), name, metav1.GetOptions{})
 	if err != nil {
