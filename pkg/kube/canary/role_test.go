@@ -2,12 +2,17 @@ package canary
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
 // restricted is the user that the shells of the tests are: one with exactly the rules below, so that every test also
@@ -48,5 +53,54 @@ func grant(t *testing.T, kube kubernetes.Interface) {
 	}, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
+	}
+}
+
+// forbidRouters takes away, or gives back, the right to write VirtualRouters: the nearest thing to a crash between the
+// status and the facts.
+func (w *world) forbidRouters(forbid bool) {
+	w.t.Helper()
+	ctx := context.Background()
+	role, err := w.kube.RbacV1().ClusterRoles().Get(ctx, restricted, metav1.GetOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	role.Rules = slices.Clone(rules)
+	if forbid {
+		role.Rules[len(rules)-1].Verbs = []string{"get", "list", "watch"}
+	}
+	if _, err := w.kube.RbacV1().ClusterRoles().Update(ctx, role, metav1.UpdateOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestNoStepWhileTheLastOneIsNotInForce(t *testing.T) {
+	w := initialised(t, podinfoCanary)
+	t.Cleanup(func() { w.forbidRouters(false) })
+	w.start()
+	w.until("it is initialised", w.phase(canaryv1beta1.CanaryPhaseInitialized))
+	w.setImage("podinfo:3.1.1")
+	w.until("the first step", func() bool {
+		weights := weightsOf(w.get(virtualRouters, "podinfo"), "podinfo")
+		return weights != nil && weights.Canary == 20
+	})
+	w.forbidRouters(true)
+	w.until("the second step is recorded", func() bool { return w.canary().Status.CanaryWeight == 40 })
+	w.until("the failure is told", func() bool { return w.told("forbidden") > 0 })
+	for range 60 {
+		w.clock.Step(time.Second)
+		time.Sleep(10 * time.Millisecond)
+	}
+	if c := w.canary(); c.Status.CanaryWeight != 40 || c.Status.FailedChecks != 0 {
+		t.Errorf("weight %v, %v failed checks, although 40 was never in force", c.Status.CanaryWeight, c.Status.FailedChecks)
+	}
+	w.forbidRouters(false)
+	w.until("it is promoted", w.phase(canaryv1beta1.CanaryPhaseSucceeded))
+	w.until("the traffic is back", func() bool {
+		weights := w.weights.all()
+		return weights[len(weights)-1] == 0
+	})
+	if got, want := w.weights.all(), []int{100, 0, 20, 40, 60, 0}; !cmp.Equal(got, want) {
+		t.Errorf("weights %v, want %v: no step skipped, none repeated", got, want)
 	}
 }
