@@ -75,10 +75,10 @@ func newWorld(t *testing.T) *world {
 	w.kube, w.dynamic = kubernetes.NewForConfigOrDie(w.config), dynamic.NewForConfigOrDie(w.config)
 	label := strings.ToLower(t.Name())
 	w.namespace = realkube.Namespace(t, w.config, map[string]string{"mesh": label})
-	system := realkube.Namespace(t, w.config, nil)
 	w.apply("meshes", `{kind: Mesh, metadata: {name: NAMESPACE}, spec: {awsName: NAMESPACE, namespaceSelector: {matchLabels: {mesh: `+label+`}}}}`)
 	c, err := New(Config{
-		REST: w.config, ClusterDomain: "cluster.local", Namespace: system, LeaseName: "sluice-mesh", Identity: "test",
+		REST: asMesh(t, w.config), ClusterDomain: "cluster.local",
+		Namespace: sluice.SystemNamespace, LeaseName: sluice.MeshService, Identity: t.Name(),
 		Bundle:    func() ([]byte, error) { w.mu.Lock(); defer w.mu.Unlock(); return bytes.Clone(w.bundle), nil },
 		Publisher: w.published,
 	})

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
@@ -63,10 +62,10 @@ func TestTokensOfARealCluster(t *testing.T) {
 	good, foreign := tokenFor(t, client, pod, sluice.TokenAudience), tokenFor(t, client, pod, "somebody-else")
 	want := Pod{Namespace: pod.Namespace, Name: "web-1.a", UID: string(pod.UID), ServiceAccount: "default"}
 
-	// An API server that cannot be reached for the keys is asked about each token.
-	nokeys := rest.CopyConfig(config)
-	blind := &TokenVerifier{client: kubernetes.NewForConfigOrDie(nokeys), now: time.Now, tried: time.Now().Add(time.Hour), lastErr: context.DeadlineExceeded}
-	for name, v := range map[string]*TokenVerifier{"by the cluster's keys": NewTokenVerifier(client), "by token review": blind} {
+	// Where the keys cannot be had, the API server is asked about each token.
+	restricted := kubernetes.NewForConfigOrDie(asMesh(t, config))
+	blind := &TokenVerifier{client: restricted, now: time.Now, tried: time.Now().Add(time.Hour), lastErr: context.DeadlineExceeded}
+	for name, v := range map[string]*TokenVerifier{"by the cluster's keys": NewTokenVerifier(restricted), "by token review": blind} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := v.Verify(context.Background(), good); err != nil || got != want {
 				t.Errorf("got %v, %v, want %v", got, err, want)
@@ -86,7 +85,7 @@ func TestProxyOfAPodThatTheCacheDoesNotHaveYet(t *testing.T) {
 	client := kubernetes.NewForConfigOrDie(config)
 	namespace := realkube.Namespace(t, config, nil)
 	pod := injected(t, client, namespace, "web-1")
-	c, err := New(Config{REST: config})
+	c, err := New(Config{REST: asMesh(t, config)})
 	if err != nil {
 		t.Fatal(err)
 	}
