@@ -130,13 +130,16 @@ func headerMatch(path *field.Path, name string, invert bool, m *appmeshv1beta2.H
 		return out, nil
 	}
 	filters := 0
-	for filter, given := range map[string]*string{"exact": m.Exact, "prefix": m.Prefix, "suffix": m.Suffix, "regex": m.Regex} {
-		if given == nil {
+	for _, filter := range []struct {
+		name  string
+		value *string
+	}{{"exact", m.Exact}, {"prefix", m.Prefix}, {"suffix", m.Suffix}, {"regex", m.Regex}} {
+		if filter.value == nil {
 			continue
 		}
 		filters++
-		if *given == "" || !isHeaderValue(*given) {
-			return out, field.Invalid(path.Child("match", filter), *given, "the value is empty or has control characters, so no header can match")
+		if *filter.value == "" || !isHeaderValue(*filter.value) {
+			return out, field.Invalid(path.Child("match", filter.name), *filter.value, "the value is empty or has control characters, so no header can match")
 		}
 	}
 	out.Exact, out.Prefix, out.Suffix, out.Regex = value(m.Exact), value(m.Prefix), value(m.Suffix), value(m.Regex)

@@ -1,0 +1,317 @@
+package mesh_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+	"github.com/sluice-mesh/sluice/pkg/xds"
+)
+
+// What holds for every cluster, however odd its objects: these laws try snapshots that no schema would let pass.
+func TestLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := snapshots(t)
+		m, problems := mesh.Build(s)
+
+		shuffled := shuffle(s, rapid.Uint64().Draw(t, "seed"))
+		again, same := mesh.Build(shuffled)
+		if diff := cmp.Diff(m, again); diff != "" {
+			t.Fatalf("the model depends on the order of the lists:\n%s", diff)
+		}
+		if diff := cmp.Diff(text(problems), text(same)); diff != "" {
+			t.Fatalf("the problems depend on the order of the lists:\n%s", diff)
+		}
+		if diff := cmp.Diff(m.Endpoints, mesh.BuildEndpoints(s, m)); diff != "" {
+			t.Fatalf("endpoints built alone differ:\n%s", diff)
+		}
+		if got, want := len(mesh.Conditions(s, problems)), len(s.Meshes)+len(s.VirtualNodes)+len(s.VirtualServices)+
+			len(s.VirtualRouters)+len(s.VirtualGateways)+len(s.GatewayRoutes); got != want {
+			t.Fatalf("%d conditions for %d objects", got, want)
+		}
+		weightsAreKept(t, s, m)
+		for _, id := range m.Proxies() {
+			// Translate validates: constraints of Envoy's API, unique names and domains, no reference to nothing.
+			if _, err := xds.Translate(m, id); err != nil {
+				t.Fatalf("%v", err)
+			}
+		}
+	})
+}
+
+// weightsAreKept finds every target of a router that resolves in the model, with its weight.
+func weightsAreKept(t *rapid.T, s mesh.Snapshot, m *mesh.Model) {
+	for _, service := range m.Services {
+		for _, port := range service.Ports {
+			for _, route := range port.Routes {
+				for _, target := range route.Targets {
+					if m.Cluster(target.Cluster) == nil {
+						t.Fatalf("%s leads to %s, which is not there", service.ID, target.Cluster)
+					}
+				}
+				want := declaredWeights(s, route)
+				if want != nil && len(route.Targets) == len(want) {
+					for i := range want {
+						if route.Targets[i].Weight != want[i] {
+							t.Fatalf("%s: weights %v became %v", service.ID, want, route.Targets)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func declaredWeights(s mesh.Snapshot, route mesh.Route) []uint32 {
+	for _, router := range s.VirtualRouters {
+		if len(route.Sources) == 1 && route.Sources[0].Kind == mesh.KindVirtualRouter && route.Sources[0].Name == router.Name && route.Sources[0].Namespace == router.Namespace {
+			for _, r := range router.Spec.Routes {
+				if r.Name == route.Name && r.HTTPRoute != nil {
+					var out []uint32
+					for _, target := range r.HTTPRoute.Action.WeightedTargets {
+						out = append(out, uint32(target.Weight))
+					}
+					return out
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func text(problems []mesh.Problem) []string {
+	out := make([]string, len(problems))
+	for i, p := range problems {
+		out[i] = fmt.Sprintf("%s %s %v %v %v", p.Object, p.Reason, p.Err, p.Transient, p.Blocking)
+	}
+	return out
+}
+
+func shuffle(s mesh.Snapshot, seed uint64) mesh.Snapshot {
+	r := rand.New(rand.NewPCG(seed, seed))
+	v := reflect.ValueOf(&s).Elem()
+	for i := range v.NumField() {
+		list := v.Field(i)
+		if list.Kind() != reflect.Slice {
+			continue
+		}
+		mixed := reflect.MakeSlice(list.Type(), list.Len(), list.Len())
+		reflect.Copy(mixed, list)
+		swap := reflect.Swapper(mixed.Interface())
+		r.Shuffle(mixed.Len(), swap)
+		list.Set(mixed)
+	}
+	return s
+}
+
+// Small pools, so that references meet and names clash; and what nobody should write.
+var (
+	names     = rapid.SampledFrom([]string{"a", "b", "c"})
+	spaces    = rapid.SampledFrom([]string{"n1", "n2"})
+	usual     = rapid.SampledFrom([]string{"a.n1", "b.n1.svc.cluster.local", "example.com", "www.example.com", "x"})
+	odd       = rapid.OneOf(usual, rapid.SampledFrom([]string{"", " ", "a\nb", "\x00", "*", "**", "*.", "*.example.com", "a.n1.", "A.n1", "é", "[", "/", "/x/", "//", ".", "..", "a_c", "c"}))
+	paths     = rapid.SampledFrom([]string{"/", "/", "/a", "/a/", "/a/b", "/.*", "/(a|b)", "//", "", "a", "/\n", "[", "/é"})
+	ports     = rapid.SampledFrom([]int64{8080, 8080, 8080, 9090, 443, 65535, 0, 70000})
+	protocols = rapid.SampledFrom([]appmeshv1beta2.PortProtocol{"http", "http", "http2", "grpc", "tcp", "udp"})
+	weights   = rapid.SampledFrom([]int64{0, 1, 5, 95, 100, 100, -1, 1 << 40})
+	priority  = rapid.SampledFrom([]int64{0, 10, 1000, -5})
+)
+
+func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
+	if !rapid.Bool().Draw(t, label+"?") {
+		return nil
+	}
+	v := g.Draw(t, label)
+	return &v
+}
+
+func several(t *rapid.T, label string, f func()) {
+	for range rapid.IntRange(0, 3).Draw(t, label) {
+		f()
+	}
+}
+
+func metas(t *rapid.T, kind string, i int) metav1.ObjectMeta {
+	// The index keeps names unique within a kind, as an API server does.
+	pool := []string{"a", "b", "c"}
+	out := metav1.ObjectMeta{Name: pool[i%3], Namespace: []string{"n1", "n2"}[i/3%2]}
+	if rapid.Bool().Draw(t, kind+" created") {
+		out.CreationTimestamp = metav1.NewTime(time.Unix(int64(rapid.IntRange(0, 3).Draw(t, "age")), 0).UTC())
+	}
+	return out
+}
+
+func snapshots(t *rapid.T) mesh.Snapshot {
+	s := mesh.Snapshot{
+		Namespaces: []*corev1.Namespace{
+			{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"in": "m1"}}},
+			{ObjectMeta: metav1.ObjectMeta{Name: "n2", Labels: map[string]string{"in": "m1", "also": "m2"}}},
+		},
+		Meshes: []*appmeshv1beta2.Mesh{
+			{ObjectMeta: metav1.ObjectMeta{Name: "m1"}, Spec: appmeshv1beta2.MeshSpec{AWSName: maybe(t, odd, "mesh name"), NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"in": "m1"}}}},
+			{ObjectMeta: metav1.ObjectMeta{Name: "m2"}, Spec: appmeshv1beta2.MeshSpec{NamespaceSelector: maybe(t, rapid.Just(metav1.LabelSelector{MatchLabels: map[string]string{"also": "m2"}}), "second mesh")}},
+		},
+	}
+	if rapid.Bool().Draw(t, "allow all") {
+		s.Meshes[0].Spec.EgressFilter = &appmeshv1beta2.EgressFilter{Type: appmeshv1beta2.EgressFilterTypeAllowAll}
+	}
+	for i := range rapid.IntRange(0, 6).Draw(t, "nodes") {
+		s.VirtualNodes = append(s.VirtualNodes, node(t, i))
+	}
+	for i := range rapid.IntRange(0, 6).Draw(t, "services") {
+		s.VirtualServices = append(s.VirtualServices, service(t, i))
+	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "routers") {
+		s.VirtualRouters = append(s.VirtualRouters, router(t, i))
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "gateways") {
+		s.VirtualGateways = append(s.VirtualGateways, gateway(t, i))
+	}
+	for i := range rapid.IntRange(0, 6).Draw(t, "routes") {
+		s.GatewayRoutes = append(s.GatewayRoutes, gatewayRoute(t, i))
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "kube services") {
+		svc := &corev1.Service{ObjectMeta: metas(t, "svc", i)}
+		svc.Spec.Ports = []corev1.ServicePort{{Name: "http", Port: int32(ports.Draw(t, "svc port"))}}
+		svc.Spec.Selector = map[string]string{"app": svc.Name}
+		s.Services = append(s.Services, svc)
+		s.EndpointSlices = append(s.EndpointSlices, &discoveryv1.EndpointSlice{
+			ObjectMeta:  metav1.ObjectMeta{Name: svc.Name, Namespace: svc.Namespace, Labels: map[string]string{discoveryv1.LabelServiceName: svc.Name}},
+			AddressType: rapid.SampledFrom([]discoveryv1.AddressType{"IPv4", "IPv6", "FQDN"}).Draw(t, "address type"),
+			Ports:       []discoveryv1.EndpointPort{{Name: maybe(t, rapid.Just("http"), "port name"), Port: maybe(t, rapid.SampledFrom([]int32{0, 8080, -1}), "port")}},
+			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{rapid.SampledFrom([]string{"10.0.0.1", "nonsense", "fd00::1"}).Draw(t, "ip")}, Conditions: discoveryv1.EndpointConditions{Ready: maybe(t, rapid.Bool(), "ready")}}},
+		})
+	}
+	return s
+}
+
+func mapping(t *rapid.T) appmeshv1beta2.PortMapping {
+	return appmeshv1beta2.PortMapping{Port: ports.Draw(t, "port"), Protocol: protocols.Draw(t, "protocol")}
+}
+
+func node(t *rapid.T, i int) *appmeshv1beta2.VirtualNode {
+	n := &appmeshv1beta2.VirtualNode{ObjectMeta: metas(t, "node", i)}
+	n.Spec.AWSName = maybe(t, odd, "node name")
+	several(t, "listeners", func() {
+		n.Spec.Listeners = append(n.Spec.Listeners, appmeshv1beta2.Listener{PortMapping: mapping(t)})
+	})
+	host := rapid.OneOf(odd, rapid.Just(n.Name+"."+n.Namespace+".svc.cluster.local"), usual).Draw(t, "hostname")
+	n.Spec.ServiceDiscovery = maybe(t, rapid.Just(appmeshv1beta2.ServiceDiscovery{DNS: &appmeshv1beta2.DNSServiceDiscovery{Hostname: host}}), "discovery")
+	several(t, "backends", func() {
+		n.Spec.Backends = append(n.Spec.Backends, appmeshv1beta2.Backend{VirtualService: appmeshv1beta2.VirtualServiceBackend{
+			VirtualServiceRef: maybe(t, rapid.Just(appmeshv1beta2.VirtualServiceReference{Name: names.Draw(t, "backend"), Namespace: maybe(t, spaces, "backend namespace")}), "ref"),
+		}})
+	})
+	if rapid.Bool().Draw(t, "all backends") {
+		n.Spec.BackendGroups = []appmeshv1beta2.BackendGroupReference{{Name: "*"}}
+	}
+	return n
+}
+
+func service(t *rapid.T, i int) *appmeshv1beta2.VirtualService {
+	v := &appmeshv1beta2.VirtualService{ObjectMeta: metas(t, "service", i)}
+	v.Spec.AWSName = maybe(t, odd, "service name")
+	if rapid.Bool().Draw(t, "exposed") {
+		v.Annotations = map[string]string{
+			appmeshv1beta2.AnnotationGatewayExpose: "true", appmeshv1beta2.AnnotationGatewayDomain: odd.Draw(t, "domain") + "," + odd.Draw(t, "domain"),
+			appmeshv1beta2.AnnotationGatewayTimeout: odd.Draw(t, "timeout"), appmeshv1beta2.AnnotationGatewayRetries: "3",
+		}
+	}
+	v.Spec.Provider = &appmeshv1beta2.VirtualServiceProvider{}
+	if rapid.Bool().Draw(t, "by router") {
+		v.Spec.Provider.VirtualRouter = &appmeshv1beta2.VirtualRouterServiceProvider{VirtualRouterRef: &appmeshv1beta2.VirtualRouterReference{Name: names.Draw(t, "router")}}
+	} else {
+		v.Spec.Provider.VirtualNode = &appmeshv1beta2.VirtualNodeServiceProvider{VirtualNodeRef: &appmeshv1beta2.VirtualNodeReference{Name: names.Draw(t, "node")}}
+	}
+	return v
+}
+
+func router(t *rapid.T, i int) *appmeshv1beta2.VirtualRouter {
+	v := &appmeshv1beta2.VirtualRouter{ObjectMeta: metas(t, "router", i)}
+	several(t, "listeners", func() {
+		v.Spec.Listeners = append(v.Spec.Listeners, appmeshv1beta2.VirtualRouterListener{PortMapping: mapping(t)})
+	})
+	several(t, "routes", func() {
+		var targets []appmeshv1beta2.WeightedTarget
+		several(t, "targets", func() {
+			targets = append(targets, appmeshv1beta2.WeightedTarget{
+				VirtualNodeRef: maybe(t, rapid.Just(appmeshv1beta2.VirtualNodeReference{Name: names.Draw(t, "target"), Namespace: maybe(t, spaces, "target namespace")}), "target ref"),
+				Weight:         weights.Draw(t, "weight"), Port: maybe(t, ports, "target port"),
+			})
+		})
+		r := appmeshv1beta2.Route{Name: names.Draw(t, "route"), Priority: maybe(t, priority, "priority")}
+		switch rapid.IntRange(0, 3).Draw(t, "route kind") {
+		case 0:
+			r.TCPRoute = &appmeshv1beta2.TCPRoute{Action: appmeshv1beta2.TCPRouteAction{WeightedTargets: targets}}
+		case 1:
+			r.GRPCRoute = &appmeshv1beta2.GRPCRoute{Match: appmeshv1beta2.GRPCRouteMatch{ServiceName: maybe(t, odd, "grpc")}, Action: appmeshv1beta2.GRPCRouteAction{WeightedTargets: targets}}
+		default:
+			r.HTTPRoute = &appmeshv1beta2.HTTPRoute{Match: routeMatch(t), Action: appmeshv1beta2.HTTPRouteAction{WeightedTargets: targets}}
+		}
+		v.Spec.Routes = append(v.Spec.Routes, r)
+	})
+	return v
+}
+
+func routeMatch(t *rapid.T) appmeshv1beta2.HTTPRouteMatch {
+	m := appmeshv1beta2.HTTPRouteMatch{Method: maybe(t, odd, "method"), Port: maybe(t, ports, "match port")}
+	m.Prefix, m.Path = pathOrPrefix(t)
+	several(t, "headers", func() {
+		m.Headers = append(m.Headers, appmeshv1beta2.HTTPRouteHeader{Name: odd.Draw(t, "header"), Match: &appmeshv1beta2.HeaderMatchMethod{Exact: maybe(t, odd, "header exact"), Regex: maybe(t, odd, "header regex")}})
+	})
+	return m
+}
+
+func pathOrPrefix(t *rapid.T) (*string, *appmeshv1beta2.HTTPPathMatch) {
+	value := paths.Draw(t, "path")
+	switch rapid.IntRange(0, 5).Draw(t, "path kind") {
+	case 0:
+		return nil, &appmeshv1beta2.HTTPPathMatch{Exact: &value}
+	case 1:
+		return nil, &appmeshv1beta2.HTTPPathMatch{Regex: &value}
+	case 2:
+		return maybe(t, paths, "prefix"), &appmeshv1beta2.HTTPPathMatch{}
+	default:
+		return &value, nil
+	}
+}
+
+func gateway(t *rapid.T, i int) *appmeshv1beta2.VirtualGateway {
+	v := &appmeshv1beta2.VirtualGateway{ObjectMeta: metas(t, "gateway", i)}
+	v.Spec.NamespaceSelector = maybe(t, rapid.Just(metav1.LabelSelector{}), "selector")
+	several(t, "listeners", func() {
+		v.Spec.Listeners = append(v.Spec.Listeners, appmeshv1beta2.VirtualGatewayListener{PortMapping: appmeshv1beta2.VirtualGatewayPortMapping(mapping(t))})
+	})
+	return v
+}
+
+func gatewayRoute(t *rapid.T, i int) *appmeshv1beta2.GatewayRoute {
+	v := &appmeshv1beta2.GatewayRoute{ObjectMeta: metas(t, "gateway route", i)}
+	v.Spec.VirtualGatewayRef = maybe(t, rapid.Just(appmeshv1beta2.VirtualGatewayReference{Name: "a"}), "gateway ref")
+	h := &appmeshv1beta2.HTTPGatewayRoute{}
+	h.Match.Prefix, h.Match.Path = pathOrPrefix(t)
+	if rapid.Bool().Draw(t, "by host") {
+		h.Match.Hostname = &appmeshv1beta2.GatewayRouteHostnameMatch{Exact: maybe(t, odd, "host"), Suffix: maybe(t, odd, "suffix")}
+	}
+	if rapid.Bool().Draw(t, "rewrite") {
+		h.Action.Rewrite = &appmeshv1beta2.HTTPGatewayRouteRewrite{}
+		if to := maybe(t, paths, "rewrite to"); to != nil && h.Match.Prefix != nil {
+			h.Action.Rewrite.Prefix = &appmeshv1beta2.GatewayRoutePrefixRewrite{Value: to}
+		} else if to != nil {
+			h.Action.Rewrite.Path = &appmeshv1beta2.GatewayRoutePathRewrite{Exact: to}
+		}
+	}
+	h.Action.Target.VirtualService.VirtualServiceRef = &appmeshv1beta2.VirtualServiceReference{Name: names.Draw(t, "service"), Namespace: maybe(t, spaces, "service namespace")}
+	v.Spec.HTTPRoute = h
+	return v
+}
