@@ -1,0 +1,184 @@
+package xds
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+	"github.com/sluice-mesh/sluice/test/realenvoy"
+)
+
+// call is what a client sends, and what must come back: "<virtual node> <path with query> <host>" from the
+// application that answered, or the status if none did.
+type call struct {
+	method, url, host, header string
+	want                      string
+}
+
+// TestGatewayRewrites sends requests through the joined routes of a gateway, and looks at what applications see.
+func TestGatewayRewrites(t *testing.T) {
+	serve(t, "gateway-join", "VirtualGateway/demo/edge", 8088, map[string]call{
+		"whole path behind a prefix":         {url: "/shop/login", want: "v2 /login app.demo"},
+		"longer prefix and its header":       {url: "/shop/api/x", header: "x", want: "v2 /api/x app.demo"},
+		"longer prefix without its header":   {url: "/shop/api/x", want: "v1 /api/x app.demo"},
+		"expression sees the rewritten path": {url: "/shop/img/a?q=1", want: "v2 /img/a?q=1 app.demo"},
+		"prefix without a slash":             {url: "/shop", want: "v1 / app.demo"},
+		"prefix with a slash":                {url: "/shop/?q=1", want: "v1 /?q=1 app.demo"},
+		"prefix that is kept":                {url: "/api/z", want: "v1 /api/z app.demo"},
+		"method of the gateway's route":      {method: http.MethodPost, url: "/get/q", want: "v1 /q app.demo"},
+		"another method":                     {url: "/get/q", want: "404"},
+		"prefix that becomes another":        {url: "/m/z", header: "x", want: "v2 /api/z app.demo"},
+		"whole path":                         {url: "/login", want: "v2 /login app.demo"},
+		"two expressions":                    {url: "/img/a?q=1", want: "v2 /img/a?q=1 app.demo"},
+		"only one of two expressions":        {url: "/img/b", want: "404"},
+		"path that is normalised":            {url: "/x/../shop//login", want: "v2 /login app.demo"},
+	})
+}
+
+// TestGatewayHosts sends requests to hosts: the narrowest pattern has the say, and ports do not count.
+func TestGatewayHosts(t *testing.T) {
+	serve(t, "gateway-routes", "VirtualGateway/demo/edge", 8088, map[string]call{
+		"any host":                  {url: "/color/red", host: "unknown.org", want: "v1 /red color.demo"},
+		"any host, with a port":     {url: "/color/red", host: "unknown.org:30080", want: "v1 /red color.demo"},
+		"suffix, with a port":       {url: "/s/x", host: "a.example.com:30080", want: "v1 /x color.demo"},
+		"suffix elsewhere":          {url: "/s/x", host: "a.example.org", want: "v1 /s/x color.demo"},
+		"host is kept":              {url: "/kept/x", host: "a.example.org", want: "v1 /kept/x a.example.org"},
+		"whole path becomes a path": {url: "/old?q=1", host: "a.example.org", want: "v1 /new?q=1 color.demo"},
+		"expression becomes a path": {url: "/w/a/b", host: "a.example.org", want: "v1 /w color.demo"},
+		"both slash forms, value":   {url: "/v1", host: "a.example.org", want: "v1 /v2/ color.demo"},
+	})
+}
+
+// TestEgressHosts sends requests as an application behind a sidecar does: the host in them decides.
+func TestEgressHosts(t *testing.T) {
+	serve(t, "flagger-podinfo", "VirtualNode/demo/flagger-loadtester", 9898, map[string]call{
+		"short name":            {url: "/", host: "podinfo-canary", want: "podinfo-canary / podinfo-canary"},
+		"short name and port":   {url: "/", host: "podinfo-canary:9898", want: "podinfo-canary / podinfo-canary:9898"},
+		"qualified name":        {url: "/a", host: "podinfo-canary.demo", want: "podinfo-canary /a podinfo-canary.demo"},
+		"name in upper case":    {url: "/a", host: "PODINFO-canary.demo.svc", want: "podinfo-canary /a PODINFO-canary.demo.svc"},
+		"full name and port":    {url: "/a", host: "podinfo-canary.demo.svc.cluster.local:9898", want: "podinfo-canary /a podinfo-canary.demo.svc.cluster.local:9898"},
+		"unknown under DROPALL": {url: "/", host: "example.com", want: "404"},
+	})
+}
+
+// serve runs one listener of a golden case in a real Envoy, with an application of ours behind each virtual node.
+func serve(t *testing.T, name, proxy string, port uint32, requests map[string]call) {
+	t.Helper()
+	realenvoy.Path(t)
+	in, err := os.ReadFile(filepath.Join("..", "mesh", "testdata", name+".out.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := parseModel(t, in)
+	for i, e := range m.Endpoints {
+		// cds_egress_<mesh>_<node>_<namespace>_<protocol>_<port>; the cases have no underscores in these.
+		m.Endpoints[i].Addresses = []mesh.Address{application(t, strings.Split(e.Cluster, "_")[3])}
+	}
+	var id mesh.ProxyID
+	if err := id.UnmarshalText([]byte(proxy)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Translate(m, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := realenvoy.FreePort(t)
+	address := fmt.Sprintf("127.0.0.1:%d", to)
+	r.Listeners = []*listenerv3.Listener{relocate(t, r.Listeners, port, to)}
+	file := filepath.Join(t.TempDir(), "envoy.json")
+	if err := os.WriteFile(file, static(t, r), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	realenvoy.Start(t, "-c", file, "--log-level", "warning", "--use-dynamic-base-id", "--concurrency", "1")
+	realenvoy.Eventually(t, "envoy listens", func() bool {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	for sentence, q := range requests {
+		t.Run(sentence, func(t *testing.T) {
+			if got := send(t, address, q); got != q.want {
+				t.Errorf("got %q, want %q", got, q.want)
+			}
+		})
+	}
+}
+
+// relocate moves the listener that takes a port to a free one. Without redirection the port of the connection is that
+// of the listener, so that the chains find it as they would find the original one.
+func relocate(t *testing.T, listeners []*listenerv3.Listener, port, to uint32) *listenerv3.Listener {
+	t.Helper()
+	for _, l := range listeners {
+		takes := l.GetAddress().GetSocketAddress().GetPortValue() == port
+		for _, chain := range l.GetFilterChains() {
+			if p := chain.GetFilterChainMatch().GetDestinationPort(); p != nil && p.GetValue() == port {
+				p.Value, takes = to, true
+			}
+		}
+		if takes {
+			l.Address = listenAddress(mesh.IPv4, to)
+			return l
+		}
+	}
+	t.Fatalf("no listener takes port %d", port)
+	return nil
+}
+
+func application(t *testing.T, name string) mesh.Address {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%s %s %s", name, r.URL.RequestURI(), r.Host)
+	}))
+	t.Cleanup(server.Close)
+	at := netip.MustParseAddrPort(server.Listener.Addr().String())
+	return mesh.Address{IP: at.Addr().String(), Port: uint32(at.Port())}
+}
+
+func send(t *testing.T, address string, q call) string {
+	t.Helper()
+	if q.method == "" {
+		q.method = http.MethodGet
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, q.method, "http://"+address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Opaque sends the path as it is written; parsed, it would arrive normalised.
+	r.URL.Opaque = q.url
+	r.Host = q.host
+	if q.host == "" {
+		r.Host = "any.example.com"
+	}
+	if q.header != "" {
+		r.Header.Set(q.header, "1")
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Sprint(answer.StatusCode)
+	}
+	return string(body)
+}
