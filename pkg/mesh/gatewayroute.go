@@ -207,40 +207,54 @@ func domainOf(path *field.Path, m *appmeshv1beta2.GatewayRouteHostnameMatch) (st
 
 // rewriteOf converts a rewrite. By default the matched prefix becomes a slash and the host the service's name.
 func rewriteOf(p routeParts) (rewrite, field.ErrorList) {
+	r := p.rewrite
+	if r == nil {
+		r = &appmeshv1beta2.HTTPGatewayRouteRewrite{}
+	}
 	out := rewrite{keep: true, host: true}
-	if p.rewrite != nil && p.rewrite.Hostname != nil {
-		out.host = value(p.rewrite.Hostname.DefaultTargetHostname) != appmeshv1beta2.RewriteDisabled
+	if r.Hostname != nil {
+		out.host = value(r.Hostname.DefaultTargetHostname) != appmeshv1beta2.RewriteDisabled
 	}
 	if p.grpc {
 		return out, nil
 	}
 	path := p.path.Child("action", "rewrite")
-	r := p.rewrite
-	if r == nil {
-		r = &appmeshv1beta2.HTTPGatewayRouteRewrite{}
-	}
 	var errs field.ErrorList
-	if p.match.Prefix != "" {
-		out.keep, out.path = false, "/"
-		if r.Path != nil {
-			errs = append(errs, field.Invalid(path.Child("path"), field.OmitValueType{}, "this goes with a match by path; use prefix"))
-		}
-	} else if r.Prefix != nil {
-		errs = append(errs, field.Invalid(path.Child("prefix"), field.OmitValueType{}, "this goes with a match by prefix; use path"))
+	var err *field.Error
+	byPrefix := p.match.Prefix != ""
+	switch {
+	case byPrefix && r.Path != nil:
+		err = field.Invalid(path.Child("path"), field.OmitValueType{}, "this goes with a match by path; use prefix")
+	case !byPrefix && r.Prefix != nil:
+		err = field.Invalid(path.Child("prefix"), field.OmitValueType{}, "this goes with a match by prefix; use path")
+	case byPrefix:
+		err = out.prefix(path.Child("prefix"), r.Prefix)
+	case r.Path != nil && r.Path.Exact != nil:
+		out.keep, out.path = false, *r.Path.Exact
+		err = checkRewrite(path.Child("path", "exact"), out.path)
 	}
-	if f := r.Prefix; f != nil && f.Value != nil {
-		out.path = *f.Value
-		if !strings.HasPrefix(out.path, "/") || !isHeaderValue(out.path) {
-			errs = append(errs, field.Invalid(path.Child("prefix", "value"), *f.Value, "a prefix starts with a slash"))
-		}
-	} else if f != nil && value(f.DefaultPrefix) == appmeshv1beta2.RewriteDisabled {
-		out.keep, out.path = true, ""
-	}
-	if f := r.Path; f != nil && f.Exact != nil {
-		out.keep, out.path = false, *f.Exact
-		if !strings.HasPrefix(out.path, "/") || !isHeaderValue(out.path) {
-			errs = append(errs, field.Invalid(path.Child("path", "exact"), *f.Exact, "a path starts with a slash"))
-		}
+	if err != nil {
+		errs = append(errs, err)
 	}
 	return out, errs
+}
+
+func (w *rewrite) prefix(path *field.Path, p *appmeshv1beta2.GatewayRoutePrefixRewrite) *field.Error {
+	switch {
+	case p != nil && p.Value != nil:
+		w.keep, w.path = false, *p.Value
+		return checkRewrite(path.Child("value"), w.path)
+	case p != nil && value(p.DefaultPrefix) == appmeshv1beta2.RewriteDisabled:
+		return nil
+	default:
+		w.keep, w.path = false, "/"
+		return nil
+	}
+}
+
+func checkRewrite(path *field.Path, to string) *field.Error {
+	if !strings.HasPrefix(to, "/") || !isHeaderValue(to) {
+		return field.Invalid(path, to, "a path starts with a slash and has no control characters")
+	}
+	return nil
 }
