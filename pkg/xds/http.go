@@ -18,7 +18,7 @@ type httpConnections struct {
 	// routes is the name of the route table.
 	routes string
 	log    *mesh.AccessLog
-	// edge is set where clients are outside of the mesh and not to be believed.
+	// edge is set where clients, or a load balancer of theirs, are outside of the mesh.
 	edge bool
 }
 
@@ -44,8 +44,10 @@ func (t *translation) connectionManager(c httpConnections) *listenerv3.Filter {
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
 	}
 	if c.edge {
-		// The client's address goes into x-forwarded-for, and its x-envoy headers do not count.
+		// The peer's address goes into x-forwarded-for. With no trusted hop Envoy would also replace the
+		// x-forwarded-proto of a load balancer that ends TLS, and applications behind it would redirect for ever.
 		manager.UseRemoteAddress = wrapperspb.Bool(true)
+		manager.XffNumTrustedHops = 1
 	}
 	return &listenerv3.Filter{Name: wellknown.HTTPConnectionManager, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: t.pack(manager)}}
 }

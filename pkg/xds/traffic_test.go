@@ -24,7 +24,9 @@ import (
 // application that answered, or the status if none did.
 type call struct {
 	method, url, host, header string
-	want                      string
+	// balanced is set if the request comes from a load balancer that ended TLS.
+	balanced bool
+	want     string
 }
 
 // TestGatewayRewrites sends requests through the joined routes of a gateway, and looks at what applications see.
@@ -43,6 +45,8 @@ func TestGatewayRewrites(t *testing.T) {
 		"whole path":                         {url: "/login", want: "v2 /login app.demo"},
 		"two expressions":                    {url: "/img/a?q=1", want: "v2 /img/a?q=1 app.demo"},
 		"only one of two expressions":        {url: "/img/b", want: "404"},
+		"behind a load balancer":             {url: "/login?forwarded", balanced: true, want: "v2 /login?forwarded app.demo https 2"},
+		"without a load balancer":            {url: "/login?forwarded", want: "v2 /login?forwarded app.demo http 1"},
 		"path that is normalised":            {url: "/x/../shop//login", want: "v2 /login app.demo"},
 	})
 }
@@ -69,6 +73,7 @@ func TestEgressHosts(t *testing.T) {
 		"qualified name":        {url: "/a", host: "podinfo-canary.demo", want: "podinfo-canary /a podinfo-canary.demo"},
 		"name in upper case":    {url: "/a", host: "PODINFO-canary.demo.svc", want: "podinfo-canary /a PODINFO-canary.demo.svc"},
 		"full name and port":    {url: "/a", host: "podinfo-canary.demo.svc.cluster.local:9898", want: "podinfo-canary /a podinfo-canary.demo.svc.cluster.local:9898"},
+		"behind a gateway":      {url: "/?forwarded", host: "podinfo-canary", balanced: true, want: "podinfo-canary /?forwarded podinfo-canary https 1"},
 		"unknown under DROPALL": {url: "/", host: "example.com", want: "404"},
 	})
 }
@@ -142,6 +147,10 @@ func application(t *testing.T, name string) mesh.Address {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%s %s %s", name, r.URL.RequestURI(), r.Host)
+		if r.URL.RawQuery == "forwarded" {
+			from := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+			_, _ = fmt.Fprintf(w, " %s %d", r.Header.Get("X-Forwarded-Proto"), len(from))
+		}
 	}))
 	t.Cleanup(server.Close)
 	at := netip.MustParseAddrPort(server.Listener.Addr().String())
@@ -167,6 +176,10 @@ func send(t *testing.T, address string, q call) string {
 	}
 	if q.header != "" {
 		r.Header.Set(q.header, "1")
+	}
+	if q.balanced {
+		r.Header.Set("X-Forwarded-Proto", "https")
+		r.Header.Set("X-Forwarded-For", "203.0.113.9")
 	}
 	answer, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
