@@ -139,7 +139,7 @@ func (s *settings) finish(certificates, mesh string) error {
 		host = h
 	}
 	// Both kinds of proxy start with the same text; who they are is in the command line of each.
-	bootstrap, err := xds.Bootstrap(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, LoadReporting: true})
+	bootstrap, err := xds.Bootstrap(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service})
 	if err != nil {
 		return fmt.Errorf("write the proxies' bootstrap: %w", err)
 	}

@@ -69,6 +69,9 @@ func (p *pass) standing() []Fact {
 	if t := p.obs.Target; t != nil && p.revision() == p.st.Rollout.Revision && isOurs(t.Revision) {
 		out = append(out, p.keep())
 	}
+	if p.obs.Target == nil {
+		return out // what is generated follows from the target's pods; all stays as it is until it is back
+	}
 	out = append(out, MeshObjects{}, VersionServices{})
 	switch rev := p.st.LastPromotedSpec; {
 	case p.promoting():

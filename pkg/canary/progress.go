@@ -135,6 +135,12 @@ func (p *pass) check(notReady string) {
 		return
 	}
 	if p.weight() == 0 {
+		// The first hooks are for a canary that is up: a test of one that is still starting would fail for nothing.
+		if e := p.holdUp(notReady); e != nil {
+			p.st.Rollout.Metrics = metrics.results
+			p.halt(*e)
+			return
+		}
 		p.announce()
 	}
 	failure, answered := p.callHooks()

@@ -49,7 +49,7 @@ func (p *pass) observeWeights() {
 	}
 	want, reached := p.weights(), !r.StepReachedTime.IsZero()
 	switch {
-	case *p.obs.Weights != want && reached:
+	case *p.obs.Weights != want && reached && !p.undecided():
 		// It was in force, so this is no write of ours that is still under way.
 		r.StepReachedTime = metav1.Time{}
 		p.emit(warning(ReasonWeightsRepaired, "Weights of %s were changed to primary %d canary %d, putting back primary %d canary %d",
@@ -64,6 +64,12 @@ func (p *pass) observeWeights() {
 	case !reached:
 		p.wake(max(time.Second, staleAfter-p.obs.Now.Sub(p.weightsSince())))
 	}
+}
+
+// undecided tells whether the initialisation still sends callers to whichever of target and primary has a pod: the
+// weights follow that, and nobody else changed them.
+func (p *pass) undecided() bool {
+	return p.st.Phase == canaryv1beta1.CanaryPhaseInitializing && p.st.Rollout.LastCheckTime.IsZero()
 }
 
 // canLeave tells whether the canary's traffic may go to the primary now. Nothing else ever stands in its way, but a

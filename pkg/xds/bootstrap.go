@@ -92,6 +92,8 @@ func Bootstrap(config BootstrapConfig) ([]byte, error) {
 			CdsConfig: overADS(),
 		},
 		LayeredRuntime: runtime(),
+		// Histograms and the uptime move only at a flush: whoever judges every second must not look five seconds back.
+		StatsFlushInterval: durationpb.New(time.Second),
 	}
 	if c.LoadReporting {
 		b.ClusterManager = &bootstrapv3.ClusterManager{LoadStatsConfig: xdsService(corev3.ApiConfigSource_GRPC)}

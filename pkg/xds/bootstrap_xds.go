@@ -28,9 +28,12 @@ const (
 	xdsResolve  = 30 * time.Second
 	xdsRetry    = time.Second
 	xdsRetryMax = 5 * time.Second
-	// xdsReconnect is how soon Envoy opens a stream again that was closed, at first and at most.
-	xdsReconnect    = 500 * time.Millisecond
-	xdsReconnectMax = 5 * time.Second
+	// xdsReconnect is how soon Envoy opens a stream again that was closed, at first and at most. New pods wait for
+	// it while mesh is away, so it is short; Envoy draws each wait at random below the limit.
+	xdsReconnect    = 200 * time.Millisecond
+	xdsReconnectMax = time.Second
+	// xdsConnect bounds one attempt where a network drops what nobody answers instead of refusing it.
+	xdsConnect = 2 * time.Second
 	// xdsKeepalive is how often Envoy asks whether a silent connection still lives, xdsSilence how long it waits.
 	// A node that vanished sends no reset; without the question its proxies would be deaf for many minutes.
 	xdsKeepalive = 30 * time.Second
@@ -60,7 +63,7 @@ func xdsCluster(c BootstrapConfig) (*clusterv3.Cluster, error) {
 		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
 			Name: "envoy.cluster.dns", TypedConfig: discovery,
 		}},
-		ConnectTimeout: durationpb.New(5 * time.Second),
+		ConnectTimeout: durationpb.New(xdsConnect),
 		// All replicas know the same, so any will do; random spreads proxies that start together.
 		LbPolicy:       clusterv3.Cluster_RANDOM,
 		LoadAssignment: oneEndpoint(ClusterXDS, socket(c.Host, c.Port)),

@@ -48,7 +48,7 @@ func setUp(m *testing.M) (int, error) {
 	if cluster, err = walkthrough.Own(ctx, root, os.Stderr); err != nil {
 		return 1, err
 	}
-	for _, step := range []func(context.Context) error{cluster.Install, cluster.Reset, func(ctx context.Context) error { return cluster.Demo(ctx, true) }} {
+	for _, step := range []func(context.Context) error{cluster.Install, cluster.Reset, func(ctx context.Context) error { return cluster.Demo(ctx, true) }, cluster.Initialized} {
 		if err := step(ctx); err != nil {
 			return 1, err
 		}

@@ -36,6 +36,8 @@ func TestWalkthrough(t *testing.T) {
 }
 
 func promote(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *walkthrough.Load, log *messages) {
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
+	defer cancel()
 	began := time.Now()
 	must(t, cluster.Release(ctx, walkthrough.Good))
 	end, err := w.Until(ctx, began, "the end of the rollout", phase("Succeeded", "Failed"))
@@ -135,6 +137,8 @@ func restartMesh(t *testing.T, ctx context.Context, load *walkthrough.Load) {
 
 // rollBack kills the webhook once the analysis runs: nothing on the way back may need it.
 func rollBack(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *walkthrough.Load, log *messages) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
 	began := time.Now()
 	must(t, cluster.Release(ctx, walkthrough.Bad))
 	_, err := w.Until(ctx, began, "the first steps", func(s walkthrough.State) bool { return s.Phase == "Progressing" && s.Weight >= 10 })
@@ -147,6 +151,7 @@ func rollBack(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *w
 	}()
 	hurting, stop := context.WithCancel(ctx)
 	defer stop()
+	hurt := time.Now()
 	cluster.Hurt(hurting, 3*time.Minute)
 	end, err := w.Until(ctx, began, "the rollback", phase("Failed", "Succeeded"))
 	must(t, err)
@@ -159,14 +164,21 @@ func rollBack(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *w
 		"Rolling back podinfo.demo failed checks threshold reached 10",
 		"Canary failed! Scaling down podinfo.demo",
 	)
-	neverAbove(t, w.States(), began)
+	neverAbove(t, w.States(), hurt)
 }
 
-// neverAbove wants no step up after the first failed check.
+// neverAbove wants no step up after the first check that failed since from.
 func neverAbove(t *testing.T, states []walkthrough.State, from time.Time) {
-	weight := -1
+	before, weight := -1, -1
 	for _, s := range states {
-		if s.At.Before(from) || s.Failed == 0 || s.Phase != "Progressing" {
+		if s.Phase != "Progressing" {
+			continue
+		}
+		if s.At.Before(from) || before < 0 {
+			before = s.Failed
+			continue
+		}
+		if s.Failed == before && weight < 0 {
 			continue
 		}
 		if weight >= 0 && s.Weight > weight {

@@ -23,6 +23,8 @@ type Cluster struct {
 	Kubeconfig string
 	// Out receives the progress of long work.
 	Out io.Writer
+	// newImages says that images of ours were replaced under their name, so that running pods have old ones.
+	newImages bool
 }
 
 // Own brings up the cluster of test/cluster, with our images in it.
@@ -61,8 +63,10 @@ func Down(ctx context.Context, root string, out io.Writer) error {
 // tool runs one verb of test/cluster: its progress goes to Out, its answer is returned.
 func (c *Cluster) tool(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"-C", filepath.Join(c.Root, "test", "cluster"), "run", "."}, args...)...)
-	cmd.Stderr = c.Out
+	var progress bytes.Buffer
+	cmd.Stderr = io.MultiWriter(c.Out, &progress)
 	out, err := cmd.Output()
+	c.newImages = c.newImages || strings.Contains(progress.String(), "/sluice:dev: loaded")
 	if err != nil {
 		return "", fmt.Errorf("cluster %s: %w", strings.Join(args, " "), err)
 	}

@@ -21,14 +21,22 @@ const (
 
 // Install applies config/default and waits until every process is ready.
 func (c *Cluster) Install(ctx context.Context) error {
-	_, err := c.Run(ctx, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(c.Root, "config", "default"))
+	there, err := c.Run(ctx, "get", "namespace", "sluice-system", "--ignore-not-found", "-o", "name")
 	if err != nil {
+		return err
+	}
+	if _, err = c.Run(ctx, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(c.Root, "config", "default")); err != nil {
 		return err
 	}
 	if _, err := c.Run(ctx, "wait", "--for=condition=Established", "--timeout=60s", "crd", "-l", "app.kubernetes.io/part-of=sluice"); err != nil {
 		return err
 	}
 	for _, d := range []string{"sluice-webhook", "sluice-mesh", "sluice-canary"} {
+		if there != "" && c.newImages {
+			if _, err := c.Run(ctx, "-n", "sluice-system", "rollout", "restart", "deploy/"+d); err != nil {
+				return err
+			}
+		}
 		if _, err := c.Run(ctx, "-n", "sluice-system", "rollout", "status", "deploy/"+d, "--timeout=180s"); err != nil {
 			return err
 		}
@@ -47,6 +55,12 @@ func (c *Cluster) Demo(ctx context.Context, fast bool) error {
 		_, err := c.Run(ctx, "apply", "-k", filepath.Join(c.Root, "config", dir))
 		return err
 	})
+}
+
+// Initialized waits until the Canary looks after its target: a release before that would be its first version.
+func (c *Cluster) Initialized(ctx context.Context) error {
+	_, err := c.Run(ctx, "-n", Namespace, "wait", "canary/"+App, "--for=condition=promoted", "--timeout=180s")
+	return err
 }
 
 // Reset removes a walk-through that ran before, so that this one starts from version 3.1.0.
