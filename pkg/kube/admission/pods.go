@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -119,7 +120,7 @@ var quiet = map[inject.Reason]bool{inject.ReasonDisabled: true, inject.ReasonMir
 
 func (p *pods) admit(pod *inject.Pod, decision inject.Decision, result inject.Result) answerResponse {
 	p.counters.pod(decision.Reason)
-	answer := answerResponse{Allowed: true, Warnings: result.Warnings}
+	answer := answerResponse{Allowed: true, Warnings: slices.Concat(decision.Warnings, result.Warnings)}
 	if !decision.Inject && !quiet[decision.Reason] {
 		answer.Warnings = append(answer.Warnings, "the pod gets no proxy: "+decision.Message)
 	}

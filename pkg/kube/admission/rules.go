@@ -49,7 +49,9 @@ func (v *rules[T]) Handle(ctx context.Context, request ctrladmission.Request) ct
 	}
 	findings := v.findings(ctx, request.Namespace, old, object)
 	v.counters.found(findings)
-	return respond(findings, v.log.WithValues("kind", request.Kind.Kind, "namespace", request.Namespace, "name", request.Name))
+	response := respond(findings, v.log.WithValues("kind", request.Kind.Kind, "namespace", request.Namespace, "name", request.Name))
+	response.Warnings = append(response.Warnings, validate.UnknownFields[T](request.OldObject.Raw, request.Object.Raw)...)
+	return response
 }
 
 // findings asks the cached world, and the live one before it refuses.
