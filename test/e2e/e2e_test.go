@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	code, err := setUp(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
-		code = 1
+		code = max(code, 1)
 	}
 	os.Exit(code)
 }
@@ -66,10 +66,13 @@ func setUp(m *testing.M) (int, error) {
 	if err := walkthrough.Down(ctx, root, os.Stderr); err != nil {
 		return 1, err
 	}
-	if left := leftovers(before, traces()); len(left) > 0 {
-		return 1, fmt.Errorf("after `make cluster-down` this is left: %v", left)
-	}
-	return code, nil
+	// What has ended stays in the process table until init takes notice, a second or so.
+	return code, walkthrough.Eventually(ctx, 15*time.Second, "the machine is as it was", func(context.Context) error {
+		if left := leftovers(before, traces()); len(left) > 0 {
+			return fmt.Errorf("after `make cluster-down` this is left: %v", left)
+		}
+		return nil
+	})
 }
 
 // testContext ends a little before the test binary's own limit would.
