@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
 	"time"
@@ -91,7 +92,15 @@ func shortClient() *http.Client {
 }
 
 func get(client *http.Client, url string) (version, failure string) {
-	resp, err := client.Get(url)
+	// Go's client sends a request again, unasked, when a kept connection turns out to be closed. That is a retry too,
+	// and what it hides is a failure for clients without it.
+	tries := 0
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { tries++ }})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err.Error()
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", err.Error()
 	}
@@ -99,6 +108,9 @@ func get(client *http.Client, url string) (version, failure string) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 	if err != nil {
 		return "", fmt.Sprintf("read the answer: %v", err)
+	}
+	if tries > 1 {
+		return "", fmt.Sprintf("the client had to send it %d times", tries)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Sprintf("status %d: %.200s", resp.StatusCode, body)
