@@ -62,7 +62,8 @@ test-walkthrough: ## The walk-through of the README on a real cluster
 	go test $(TEST_FLAGS) -tags e2e -count 1 -v -timeout 40m ./test/e2e
 
 .PHONY: e2e
-e2e: test-walkthrough ## The slower lanes on a real cluster
+e2e: export SLUICE_TIMED := 1
+e2e: test-walkthrough ## The same with the timed promises asserted too: for a quiet machine
 
 .PHONY: golden
 golden: ## Rewrite the golden files from what the code does now; review the diff
