@@ -79,7 +79,7 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
-	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", seesTheCluster(mgr.GetCache()))); err != nil {
 		return fmt.Errorf("add the health checks: %w", err)
 	}
 	err = canary.Add(ctx, mgr, canary.Options{
