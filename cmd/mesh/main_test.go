@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -107,7 +108,7 @@ func TestTheProcess(t *testing.T) {
 		t.Error("/metrics does not count the proxy")
 	}
 	cancel()
-	if _, err := stream.Recv(); err != io.EOF {
+	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("the stream of a stopping process ended with %v, want an ordinary end", err)
 	}
 	if err := <-done; err != nil {

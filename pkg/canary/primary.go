@@ -2,6 +2,7 @@ package canary
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -46,7 +47,7 @@ func PrimaryDeployment(c *canaryv1beta1.Canary, pods Pods, src PrimarySource) ma
 			spec[f] = runtime.DeepCopyJSONValue(v)
 		}
 	}
-	if n, ok := s.primaryReplicas(src, from, spec); ok {
+	if n, ok := s.primaryReplicas(src, from); ok {
 		spec["replicas"] = n
 	}
 	spec["template"] = s.primaryTemplate(pods, src.Template)
@@ -88,7 +89,7 @@ func copied(v any) map[string]any {
 
 // primaryReplicas are the target's: at the creation always, later only without an autoscaler, and never below the
 // floor. A target at zero says nothing.
-func (s settings) primaryReplicas(src PrimarySource, target, primary map[string]any) (int64, bool) {
+func (s settings) primaryReplicas(src PrimarySource, target map[string]any) (int64, bool) {
 	want, ok := number64(target["replicas"])
 	if !ok {
 		want = 1 // what an absent number means
@@ -112,10 +113,7 @@ func (s settings) primaryTemplate(pods Pods, template map[string]any) map[string
 // spread makes the rules that keep the target's pods apart keep the primary's apart.
 func (s settings) spread(pods Pods, spec map[string]any) {
 	anti := dig(spec, "affinity", "podAntiAffinity")
-	var terms []any
-	for _, t := range items(anti["requiredDuringSchedulingIgnoredDuringExecution"]) {
-		terms = append(terms, t)
-	}
+	terms := slices.Clone(items(anti["requiredDuringSchedulingIgnoredDuringExecution"]))
 	for _, t := range items(anti["preferredDuringSchedulingIgnoredDuringExecution"]) {
 		if m, ok := t.(map[string]any); ok {
 			terms = append(terms, m["podAffinityTerm"])

@@ -18,10 +18,10 @@ func PrimaryHPA(c *canaryv1beta1.Canary, hpa map[string]any, minReplicas *int32)
 	child(spec, "scaleTargetRef")["name"] = s.primaryName()
 	if ref := s.Spec.AutoscalerRef; ref != nil && ref.PrimaryScalerReplicas != nil {
 		if n := ref.PrimaryScalerReplicas.MinReplicas; n != nil {
-			spec["minReplicas"] = int64(*n)
+			spec["minReplicas"] = *n
 		}
 		if n := ref.PrimaryScalerReplicas.MaxReplicas; n != nil {
-			spec["maxReplicas"] = int64(*n)
+			spec["maxReplicas"] = *n
 		}
 	}
 	if minReplicas != nil {

@@ -89,7 +89,7 @@ func runCase(t *testing.T, text []byte) goldenOutput {
 		if c.Namespace == "" {
 			c.Namespace = in.Namespace.Name
 		}
-		if err := index.Set(Candidate{Target: c.Target, Selector: c.Selector}); err != nil {
+		if err := index.Set(Candidate(c)); err != nil {
 			out.IndexErrors = append(out.IndexErrors, err.Error())
 		}
 	}

@@ -107,20 +107,20 @@ func (t *translation) amazonChain(n *mesh.Node) *listenerv3.FilterChain {
 
 // egressTCP leads a port to the only service on it; nil if nobody answers for that. The port then is an unknown one.
 func (t *translation) egressTCP(n *mesh.Node, p mesh.EgressPort) *listenerv3.Filter {
-	for _, host := range p.Hosts {
-		service := t.service(host.Service)
-		if service == nil {
-			return nil
-		}
-		port := service.Port(p.Port)
-		if port == nil || len(port.Routes) == 0 || totalWeight(port.Routes[0].Targets) == 0 {
-			return nil
-		}
-		t.reach(port.Routes[:1])
-		route := port.Routes[0]
-		return t.tcpProxy(tcpConnections{statPrefix: "egress", targets: route.Targets, idle: &route.Idle, log: n.AccessLog})
+	if len(p.Hosts) == 0 {
+		return nil
 	}
-	return nil
+	service := t.service(p.Hosts[0].Service)
+	if service == nil {
+		return nil
+	}
+	port := service.Port(p.Port)
+	if port == nil || len(port.Routes) == 0 || totalWeight(port.Routes[0].Targets) == 0 {
+		return nil
+	}
+	t.reach(port.Routes[:1])
+	route := port.Routes[0]
+	return t.tcpProxy(tcpConnections{statPrefix: "egress", targets: route.Targets, idle: &route.Idle, log: n.AccessLog})
 }
 
 // egressRoutes holds a virtual host per service on the port.

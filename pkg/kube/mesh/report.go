@@ -76,7 +76,7 @@ func (r *report) changes(now func(mesh.ObjectRef) (objectStatus, bool)) []change
 			out = append(out, change{ObjectRef: c.Object, have: have, want: want, lasting: r.lasting[c.Object]})
 		}
 	}
-	slices.SortFunc(out, func(a, b change) int { return a.ObjectRef.Compare(b.ObjectRef) })
+	slices.SortFunc(out, func(a, b change) int { return a.Compare(b.ObjectRef) })
 	return out
 }
 

@@ -94,11 +94,11 @@ const (
 )
 
 const (
-	// AnnotationCloudMapServiceARN, on a VirtualNode, kept the ARN of its Cloud Map service.
+	// AnnotationCloudMapServiceARN on a VirtualNode kept the ARN of its Cloud Map service.
 	AnnotationCloudMapServiceARN = "cloudMapServiceARN"
 	// ConditionCloudMapHealthy is the readiness gate that App Mesh's injector added to pods behind Cloud Map.
 	// Pods that still carry it stay not ready until somebody sets it.
 	ConditionCloudMapHealthy = "conditions.appmesh.k8s.aws/aws-cloudmap-healthy"
-	// LabelFargateProfile, when not empty on a pod, means that it runs on Fargate, where redirection is the platform's.
+	// LabelFargateProfile means, when not empty on a pod, that it runs on Fargate, where redirection is the platform's.
 	LabelFargateProfile = "eks.amazonaws.com/fargate-profile"
 )
