@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,6 +17,9 @@ import (
 
 // maxStats bounds an answer of the stats page; one of a few ingress clusters has some kilobytes.
 const maxStats = 4 << 20
+
+// forgetAfter is how long the Envoy of a pod is remembered after its last answer; a pod under analysis answers every second.
+const forgetAfter = time.Hour
 
 // Target is a pod whose Envoy is read.
 type Target struct {
@@ -30,8 +34,14 @@ type Stats struct {
 	port   int
 	now    func() time.Time
 
-	mu        sync.Mutex
-	processes map[string]process
+	mu       sync.Mutex
+	followed map[string]followed // by the pod's uid
+}
+
+// followed is the Envoy process of a pod, and when it answered last.
+type followed struct {
+	process process
+	read    time.Time
 }
 
 // NewStats returns a reader that keeps one connection per pod.
@@ -44,7 +54,7 @@ func NewStats() *Stats {
 			DisableCompression:  true,
 			DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
 		}},
-		port: sluice.StatsPort, now: time.Now, processes: map[string]process{},
+		port: sluice.StatsPort, now: time.Now, followed: map[string]followed{},
 	}
 }
 
@@ -84,21 +94,16 @@ func (s *Stats) fetch(ctx context.Context, target Target) ([]byte, error) {
 	return body, nil
 }
 
+// process follows the Envoy of a pod from answer to answer. A pod that is new here makes room: the ones that nobody
+// has read for a while are forgotten, so memory follows the pods under analysis and not all that ever were.
 func (s *Stats) process(uid string, at time.Time, uptime time.Duration) process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.processes[uid].next(at, uptime)
-	s.processes[uid] = p
-	return p
-}
-
-// keep forgets all pods but these.
-func (s *Stats) keep(uids map[string]Target) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for uid := range s.processes {
-		if _, ok := uids[uid]; !ok {
-			delete(s.processes, uid)
-		}
+	f, known := s.followed[uid]
+	if !known {
+		maps.DeleteFunc(s.followed, func(_ string, old followed) bool { return at.Sub(old.read) > forgetAfter })
 	}
+	f = followed{process: f.process.next(at, uptime), read: at}
+	s.followed[uid] = f
+	return f.process
 }
