@@ -81,14 +81,3 @@ func testContext(t *testing.T, limit time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
-func phase(names ...string) func(walkthrough.State) bool {
-	return func(s walkthrough.State) bool {
-		for _, n := range names {
-			if s.Phase == n {
-				return true
-			}
-		}
-		return false
-	}
-}

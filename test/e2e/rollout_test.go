@@ -41,7 +41,7 @@ func promote(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *wa
 	defer cancel()
 	began := time.Now()
 	must(t, cluster.Release(ctx, walkthrough.Good))
-	end, err := w.Until(ctx, began, "the end of the rollout", phase("Succeeded", "Failed"))
+	end, err := w.Until(ctx, began, "the end of the rollout", walkthrough.InPhase("Succeeded", "Failed"))
 	must(t, err)
 	if end.Phase != "Succeeded" {
 		t.Fatalf("the good release ended as %s: %s", end.Phase, end.Why)
@@ -160,7 +160,7 @@ func rollBack(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *w
 	defer stop()
 	hurt := time.Now()
 	cluster.Hurt(hurting, 3*time.Minute)
-	end, err := w.Until(ctx, began, "the rollback", phase("Failed", "Succeeded"))
+	end, err := w.Until(ctx, began, "the rollback", walkthrough.InPhase("Failed", "Succeeded"))
 	must(t, err)
 	if end.Phase != "Failed" || end.Weight != 0 {
 		t.Fatalf("the bad release ended as %s with weight %d", end.Phase, end.Weight)

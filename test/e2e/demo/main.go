@@ -127,7 +127,7 @@ func deploy(ctx context.Context, n *narrator, c *walkthrough.Cluster, o options)
 	defer cancel()
 	w := c.Watch(watched, walkthrough.Namespace, walkthrough.App, n.state)
 	c.Log(watched, n.message)
-	if _, err := w.Until(watched, time.Time{}, "the canary to be initialized", phase("Initialized", "Succeeded")); err != nil {
+	if _, err := w.Until(watched, time.Time{}, "the canary to be initialized", walkthrough.InPhase("Initialized", "Succeeded")); err != nil {
 		return "", err
 	}
 	url, err := c.GatewayURL(ctx, walkthrough.First)
@@ -145,10 +145,10 @@ func good(ctx context.Context, n *narrator, c *walkthrough.Cluster, w *walkthrou
 	if err := c.Release(ctx, walkthrough.Good); err != nil {
 		return err
 	}
-	if _, err := w.Until(ctx, began, "the analysis to begin", phase("Progressing")); err != nil {
+	if _, err := w.Until(ctx, began, "the analysis to begin", walkthrough.InPhase("Progressing")); err != nil {
 		return err
 	}
-	end, err := w.Until(ctx, began, "the promotion", phase("Succeeded", "Failed"))
+	end, err := w.Until(ctx, began, "the promotion", walkthrough.InPhase("Succeeded", "Failed"))
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func bad(ctx context.Context, n *narrator, c *walkthrough.Cluster, w *walkthroug
 	hurt, stop := context.WithCancel(ctx)
 	defer stop()
 	c.Hurt(hurt, 4*time.Minute)
-	end, err := w.Until(ctx, began, "the rollback", phase("Failed", "Succeeded"))
+	end, err := w.Until(ctx, began, "the rollback", walkthrough.InPhase("Failed", "Succeeded"))
 	if err != nil {
 		return err
 	}
@@ -201,17 +201,6 @@ func served(load *walkthrough.Load, version string) error {
 		return fmt.Errorf("only %d of %d answers are from version %s at the end", n, len(got), version)
 	}
 	return nil
-}
-
-func phase(names ...string) func(walkthrough.State) bool {
-	return func(s walkthrough.State) bool {
-		for _, n := range names {
-			if s.Phase == n {
-				return true
-			}
-		}
-		return false
-	}
 }
 
 // verdict says how the client outside fared.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -133,6 +134,11 @@ func (w *Watcher) Until(ctx context.Context, since time.Time, what string, ok fu
 		case <-change:
 		}
 	}
+}
+
+// InPhase is a condition for Until: one of the named phases.
+func InPhase(names ...string) func(State) bool {
+	return func(s State) bool { return slices.Contains(names, s.Phase) }
 }
 
 // Log follows `kubectl logs deploy/sluice-canary` and hands over each message of the given canary ("name.namespace"),
