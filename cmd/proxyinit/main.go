@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"slices"
 )
 
 // Exit codes.
@@ -20,8 +22,9 @@ const (
 
 const usage = `proxyinit redirects the TCP traffic of a pod to the Envoy that runs beside it.
 
-It is meant to run as an init container with the capability NET_ADMIN. It replaces the nftables table "sluice" as a
-whole, in one transaction, so running it again is harmless. UDP, and so DNS, is left alone.
+It is meant to run as an init container with the capability NET_ADMIN. It replaces the nftables tables "ip sluice" and
+"ip6 sluice", each as a whole in one transaction, so running it again is harmless. UDP, and so DNS, is left alone.
+Where the kernel has no nftables for IPv6 and the pod has no IPv6 address, IPv6 is left out with a remark.
 
   incoming  to a port of APPMESH_APP_PORTS          -> APPMESH_ENVOY_INGRESS_PORT
   outgoing  to any other machine                    -> APPMESH_ENVOY_EGRESS_PORT
@@ -37,7 +40,7 @@ Environment (the same names as App Mesh's route manager):
   APPMESH_APP_PORTS             ports of the application, 8080,9000:9010; empty: nothing incoming is redirected
   APPMESH_EGRESS_IGNORED_IP     addresses and CIDRs that are dialled directly
   APPMESH_EGRESS_IGNORED_PORTS  ports that are dialled directly; 22 always is
-  APPMESH_ENABLE_IPV6           accepted; IPv6 is not redirected yet
+  APPMESH_ENABLE_IPV6           "1" redirects IPv6 as well; default 0
 
 Flags:
 
@@ -65,17 +68,35 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		fmt.Fprintf(stderr, "proxyinit: %v\n", err)
 		return exitSettings
 	}
-	rules := build(s)
-	fmt.Fprint(stdout, rules)
-	if *onlyPrint {
-		return exitDone
-	}
-	if err := install(rules); err != nil {
-		fmt.Fprintf(stderr, "proxyinit: %v\n", err)
-		return exitKernel
-	}
-	if s.ipv6 {
-		fmt.Fprintln(stdout, "# IPv6 is not redirected yet: such connections bypass the mesh")
+	for _, rules := range build(s) {
+		fmt.Fprint(stdout, rules)
+		if *onlyPrint {
+			continue
+		}
+		if err := install(rules); err != nil {
+			if rules.family == ipv6 && !needsIPv6(rules, net.InterfaceAddrs) {
+				fmt.Fprintf(stdout, "# IPv6 is left alone, and the pod has no IPv6 address that it could be reached by: %v\n", err)
+				continue
+			}
+			fmt.Fprintf(stderr, "proxyinit: %v\n", err)
+			return exitKernel
+		}
 	}
 	return exitDone
+}
+
+// needsIPv6 says whether a table of IPv6 that cannot be written leaves anything unredirected. An interface that has
+// only its link-local address has no way to another machine's application, and a kernel without IPv6 has not even that.
+func needsIPv6(r ruleset, addresses func() ([]net.Addr, error)) bool {
+	if !r.enabled {
+		return false // there was nothing to remove
+	}
+	list, err := addresses()
+	if err != nil {
+		return true // a pod that is not what it seems must not start
+	}
+	return slices.ContainsFunc(list, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.To4() == nil && n.IP.IsGlobalUnicast()
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -14,14 +15,15 @@ import (
 
 // Offsets and lengths in the headers that the rules read.
 const (
-	ipv4Destination = 16 // of four bytes, in the IPv4 header
-	tcpDestination  = 2  // of two bytes, in the TCP header
+	ipv4Destination = 16 // of 4 bytes, in the IPv4 header
+	ipv6Destination = 24 // of 16 bytes, in the IPv6 header
+	tcpDestination  = 2  // of 2 bytes, in the TCP header
 )
 
 // register is the one that conditions load a value into and compare it in.
 const register = 1
 
-// install replaces the table in the network namespace of this process.
+// install replaces the table of one family in the network namespace of this process.
 func install(r ruleset) error {
 	conn, err := nftables.New()
 	if err != nil {
@@ -33,6 +35,9 @@ func install(r ruleset) error {
 // installOn sends one batch, which the kernel applies as a whole or not at all: there is no moment without rules.
 func installOn(conn *nftables.Conn, r ruleset) error {
 	table := &nftables.Table{Family: nftables.TableFamilyIPv4, Name: tableName}
+	if r.family == ipv6 {
+		table.Family = nftables.TableFamilyIPv6
+	}
 	conn.AddTable(table) // so that there is one to delete
 	conn.DelTable(table)
 	if r.enabled {
@@ -41,7 +46,7 @@ func installOn(conn *nftables.Conn, r ruleset) error {
 		addChain(conn, table, "ingress", nftables.ChainHookPrerouting, r.ingress)
 	}
 	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("write table %s: %w%s", tableName, err, hint(err))
+		return fmt.Errorf("write table %s %s: %w%s", r.family.keyword, tableName, err, hint(err))
 	}
 	return nil
 }
@@ -50,8 +55,8 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return ": the container needs the capability NET_ADMIN"
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
-		return ": the node's kernel lacks nftables with nat, redirect and fib (modules nf_tables, nft_chain_nat, nft_redir, nft_fib_ipv4)"
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT):
+		return ": the node's kernel lacks nftables with nat, redirect and fib (modules nf_tables, nft_chain_nat, nft_redir, nft_fib_ipv4, nft_fib_ipv6)"
 	}
 	return ""
 }
@@ -95,9 +100,9 @@ func translate(c condition) []expr.Any {
 			compare(expr.CmpOpLte, binaryutil.BigEndian.PutUint16(c.last)),
 		}
 	case toPrefix:
-		return destination(expr.CmpOpEq, c.Addr().AsSlice(), c.Bits())
+		return destination(expr.CmpOpEq, c.Prefix)
 	case notToPrefix:
-		return destination(expr.CmpOpNeq, c.Addr().AsSlice(), c.Bits())
+		return destination(expr.CmpOpNeq, c.Prefix)
 	case toLocal:
 		return []expr.Any{&expr.Fib{Register: register, ResultADDRTYPE: true, FlagDADDR: true}, compare(expr.CmpOpEq, native(unix.RTN_LOCAL))}
 	case fromLocal:
@@ -106,10 +111,15 @@ func translate(c condition) []expr.Any {
 	panic(fmt.Sprintf("proxyinit: no translation for %T", c)) // a condition was added and not here
 }
 
-func destination(op expr.CmpOp, address []byte, bits int) []expr.Any {
+func destination(op expr.CmpOp, p netip.Prefix) []expr.Any {
+	address, offset := p.Addr().AsSlice(), uint32(ipv4Destination)
+	if ipv6.has(p.Addr()) {
+		offset = ipv6Destination
+	}
+	size := uint32(len(address))
 	return []expr.Any{
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: ipv4Destination, Len: 4},
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 4, Mask: net.CIDRMask(bits, 32), Xor: make([]byte, 4)},
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()), Xor: make([]byte, size)},
 		compare(op, address),
 	}
 }

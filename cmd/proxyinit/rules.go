@@ -9,13 +9,39 @@ import (
 // tableName is the table that is ours alone.
 const tableName = "sluice"
 
-// ruleset is the content of the table. It is plain data, which install writes and String prints; another address
-// family would be a second one.
+// ruleset is the content of one table. It is plain data, which install writes and String prints.
 type ruleset struct {
+	family  family
 	enabled bool
 	// egress sees the first packet of every connection that a process of the pod opens, ingress that of every
 	// connection that arrives.
 	egress, ingress []rule
+}
+
+// family is what the rules of IPv4 and IPv6 differ in. The kernel has a table per family.
+type family struct {
+	// keyword is nft's name of the family.
+	keyword string
+	// bits is the length of an address.
+	bits int
+	// loopback is where Envoy reaches its own application.
+	loopback netip.Prefix
+}
+
+var (
+	ipv4 = family{keyword: "ip", bits: 32, loopback: netip.MustParsePrefix("127.0.0.0/8")}
+	ipv6 = family{keyword: "ip6", bits: 128, loopback: netip.MustParsePrefix("::1/128")}
+)
+
+// has says whether the address is of the family.
+func (f family) has(a netip.Addr) bool { return a.BitLen() == f.bits }
+
+// keyword is nft's name of the family of an address.
+func keyword(a netip.Addr) string {
+	if ipv4.has(a) {
+		return ipv4.keyword
+	}
+	return ipv6.keyword
 }
 
 // rule is a list of conditions that all have to hold, and what happens then.
@@ -49,27 +75,29 @@ func (notTCP) String() string        { return "meta l4proto != tcp" }
 func (c fromUser) String() string    { return fmt.Sprintf("meta skuid %d", c.uid) }
 func (c fromGroup) String() string   { return fmt.Sprintf("meta skgid %d", c.gid) }
 func (c toPorts) String() string     { return "tcp dport " + c.portRange.String() }
-func (c toPrefix) String() string    { return "ip daddr " + c.Prefix.String() }
-func (c notToPrefix) String() string { return "ip daddr != " + c.Prefix.String() }
+func (c toPrefix) String() string    { return keyword(c.Addr()) + " daddr " + c.Prefix.String() }
+func (c notToPrefix) String() string { return keyword(c.Addr()) + " daddr != " + c.Prefix.String() }
 func (toLocal) String() string       { return "fib daddr type local" }
 func (fromLocal) String() string     { return "fib saddr type local" }
 
-// loopback is where Envoy reaches its own application.
-var loopback = netip.MustParsePrefix("127.0.0.0/8")
-
-// build says which connections go to Envoy. The first rule that holds decides.
-func build(s settings) ruleset {
-	if !s.enabled {
-		return ruleset{}
-	}
-	return ruleset{enabled: true, egress: egress(s), ingress: ingress(s)}
+// build says which connections go to Envoy, for both families: a table that has nothing to say is removed. The first
+// rule that holds decides.
+func build(s settings) []ruleset {
+	return []ruleset{buildFamily(s, ipv4, s.enabled), buildFamily(s, ipv6, s.enabled && s.ipv6)}
 }
 
-func egress(s settings) []rule {
+func buildFamily(s settings, f family, enabled bool) ruleset {
+	if !enabled {
+		return ruleset{family: f}
+	}
+	return ruleset{family: f, enabled: true, egress: egress(s, f), ingress: ingress(s)}
+}
+
+func egress(s settings, f family) []rule {
 	rules := []rule{{when: []condition{notTCP{}}, why: "DNS and everything else that is not TCP"}}
 	for _, p := range s.appPorts {
 		rules = append(rules, rule{
-			when:     []condition{fromUser{s.uid}, notToPrefix{loopback}, toLocal{}, toPorts{p}},
+			when:     []condition{fromUser{s.uid}, notToPrefix{f.loopback}, toLocal{}, toPorts{p}},
 			redirect: s.ingressPort,
 			why:      "a virtual node that is its own backend: Envoy dials the pod and has to pass its own ingress",
 		})
@@ -82,7 +110,7 @@ func egress(s settings) []rule {
 		rules = append(rules, rule{when: []condition{toPorts{p}}, why: "ignored port"})
 	}
 	for _, p := range s.ignoredIPs {
-		if p.Addr().Is4() {
+		if f.has(p.Addr()) {
 			rules = append(rules, rule{when: []condition{toPrefix{p}}, why: "ignored address"})
 		}
 	}
@@ -105,10 +133,10 @@ func ingress(s settings) []rule {
 // String prints the table as the nft command would take it.
 func (r ruleset) String() string {
 	if !r.enabled {
-		return "# no redirection\n"
+		return fmt.Sprintf("# no redirection in table %s %s\n", r.family.keyword, tableName)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "table ip %s {\n", tableName)
+	fmt.Fprintf(&b, "table %s %s {\n", r.family.keyword, tableName)
 	for _, c := range []struct {
 		name, hook string
 		rules      []rule

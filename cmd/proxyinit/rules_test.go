@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +18,12 @@ func environment(pairs ...string) func(string) string {
 	}
 	return func(name string) string { return env[name] }
 }
+
+// What is printed for a family that is not redirected.
+const (
+	noIPv4 = "# no redirection in table ip sluice\n"
+	noIPv6 = "# no redirection in table ip6 sluice\n"
+)
 
 func TestRules(t *testing.T) {
 	tests := map[string]struct {
@@ -36,11 +45,12 @@ func TestRules(t *testing.T) {
 		fib saddr type local return
 	}
 }
-`},
+` + noIPv6},
 		"all of it": {[]string{
 			"APPMESH_START_ENABLED", "1", "APPMESH_IGNORE_UID", "101", "APPMESH_IGNORE_GID", "102",
 			"APPMESH_ENVOY_INGRESS_PORT", "16000", "APPMESH_ENVOY_EGRESS_PORT", "16001", "APPMESH_APP_PORTS", "8080, 9000:9010",
-			"APPMESH_EGRESS_IGNORED_IP", "169.254.169.254,10.1.2.3/8,fd00::1", "APPMESH_EGRESS_IGNORED_PORTS", "3306,",
+			"APPMESH_EGRESS_IGNORED_IP", "169.254.169.254,10.1.2.3/8,fd00::1,fd01:2::3/32", "APPMESH_EGRESS_IGNORED_PORTS", "3306,",
+			"APPMESH_ENABLE_IPV6", "1",
 		}, `table ip sluice {
 	chain egress {
 		type nat hook output priority dstnat;
@@ -64,10 +74,33 @@ func TestRules(t *testing.T) {
 		tcp dport 9000-9010 redirect to :16000
 	}
 }
+table ip6 sluice {
+	chain egress {
+		type nat hook output priority dstnat;
+		meta l4proto != tcp return
+		meta skuid 101 ip6 daddr != ::1/128 fib daddr type local tcp dport 8080 redirect to :16000
+		meta skuid 101 ip6 daddr != ::1/128 fib daddr type local tcp dport 9000-9010 redirect to :16000
+		meta skuid 101 return
+		meta skgid 102 return
+		tcp dport 22 return
+		tcp dport 3306 return
+		ip6 daddr fd00::1/128 return
+		ip6 daddr fd01:2::/32 return
+		fib daddr type local return
+		meta l4proto tcp redirect to :16001
+	}
+	chain ingress {
+		type nat hook prerouting priority dstnat;
+		meta l4proto != tcp return
+		fib saddr type local return
+		tcp dport 8080 redirect to :16000
+		tcp dport 9000-9010 redirect to :16000
+	}
+}
 `},
-		"switched off":                    {[]string{"APPMESH_START_ENABLED", "0"}, "# no redirection\n"},
-		"App Mesh's word for no port: 0":  {[]string{"APPMESH_START_ENABLED", "0", "APPMESH_APP_PORTS", "0"}, "# no redirection\n"},
-		"an empty list of ignored things": {[]string{"APPMESH_START_ENABLED", "0", "APPMESH_EGRESS_IGNORED_IP", " ,"}, "# no redirection\n"},
+		"switched off":                    {[]string{"APPMESH_START_ENABLED", "0"}, noIPv4 + noIPv6},
+		"App Mesh's word for no port: 0":  {[]string{"APPMESH_START_ENABLED", "0", "APPMESH_APP_PORTS", "0"}, noIPv4 + noIPv6},
+		"an empty list of ignored things": {[]string{"APPMESH_START_ENABLED", "0", "APPMESH_EGRESS_IGNORED_IP", " ,"}, noIPv4 + noIPv6},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -75,14 +108,18 @@ func TestRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, withoutReasons(build(s).String())); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			for _, r := range append(build(s).egress, build(s).ingress...) {
-				if r.why == "" {
-					t.Errorf("rule %q does not say why", r)
+			var got string
+			for _, table := range build(s) {
+				got += table.String()
+				for _, r := range slices.Concat(table.egress, table.ingress) {
+					if r.why == "" {
+						t.Errorf("rule %q does not say why", r)
+					}
+					expressions(r) // panics for a condition without translation
 				}
-				expressions(r) // panics for a condition without translation
+			}
+			if diff := cmp.Diff(tc.want, withoutReasons(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -137,5 +174,34 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("got %d, %q, %q", code, stdout.String(), stderr.String())
 			}
 		})
+	}
+}
+
+// TestIPv6ThatCannotBeWritten: only a pod that IPv6 can reach fails to start.
+func TestIPv6ThatCannotBeWritten(t *testing.T) {
+	address := func(cidr string) net.Addr {
+		ip, n, err := net.ParseCIDR(cidr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.IP = ip
+		return n
+	}
+	tests := map[string]struct {
+		addresses []net.Addr
+		err       error
+		off, want bool
+	}{
+		"IPv4 only":                    {addresses: []net.Addr{address("127.0.0.1/8"), address("10.0.0.1/24")}},
+		"loopback and link-local IPv6": {addresses: []net.Addr{address("::1/128"), address("fe80::1/64")}},
+		"an IPv6 address":              {addresses: []net.Addr{address("10.0.0.1/24"), address("fd00::1/64")}, want: true},
+		"nobody knows":                 {err: errors.New("no netlink"), want: true},
+		"nothing to redirect":          {addresses: []net.Addr{address("fd00::1/64")}, off: true},
+	}
+	for name, tc := range tests {
+		got := needsIPv6(ruleset{family: ipv6, enabled: !tc.off}, func() ([]net.Addr, error) { return tc.addresses, tc.err })
+		if got != tc.want {
+			t.Errorf("%s: got %v, want %v", name, got, tc.want)
+		}
 	}
 }
