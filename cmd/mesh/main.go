@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/xds"
 )
 
 // options are the flags.
@@ -18,6 +19,7 @@ type options struct {
 	clusterDomain, namespace, lease, identity string
 	certDir, kubeconfig, logLevel             string
 	xds, metrics, health, debug               string
+	ipv6                                      bool
 }
 
 func main() {
@@ -60,6 +62,7 @@ What is going on:
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS suffix of the cluster's Services")
+	f.BoolVar(&o.ipv6, "ipv6", xds.HasIPv6(os.Getenv("POD_IPS")), "proxies of meshes without an ipPreference listen on IPv6 too; by default if POD_IPS, the addresses of this pod, has one. Envoy cannot do that on a kernel without IPv6")
 	f.StringVar(&o.certDir, "cert-dir", "/etc/sluice/tls", "directory of tls.crt, tls.key and ca.crt (the bundle that sidecars get); followed when they change")
 	f.StringVar(&o.namespace, "namespace", env("POD_NAMESPACE", sluice.SystemNamespace), "namespace of the Lease")
 	f.StringVar(&o.lease, "lease", sluice.MeshService, "name of the Lease whose holder writes status")

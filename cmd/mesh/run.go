@@ -50,7 +50,7 @@ func run(ctx context.Context, o options) error {
 	ids := &identities{verifier: kubemesh.NewTokenVerifier(client)}
 	server := envoy.NewServer(envoy.Config{Certificate: certificate.Get, Verifier: ids, Binder: ids, Log: log, Metrics: registry})
 	controller, err := kubemesh.New(kubemesh.Config{
-		REST: config, ClusterDomain: o.clusterDomain, Namespace: o.namespace, LeaseName: o.lease, Identity: o.identity,
+		REST: config, ClusterDomain: o.clusterDomain, IPv6: o.ipv6, Namespace: o.namespace, LeaseName: o.lease, Identity: o.identity,
 		Bundle:    func() ([]byte, error) { return os.ReadFile(filepath.Join(o.certDir, "ca.crt")) },
 		Publisher: server, Log: log,
 	})

@@ -48,6 +48,7 @@ type settings struct {
 	metricsAddress string
 	healthAddress  string
 	shutdownDelay  time.Duration
+	ipv6           bool
 	level          slog.Level
 	inject         inject.Config
 }
@@ -71,6 +72,7 @@ func parse(args []string, env func(string) string, out io.Writer) (settings, err
 	flags.StringVar(&s.healthAddress, "health-address", ":"+strconv.Itoa(sluice.HealthPort), "address of /healthz and /readyz; 0 switches them off")
 	flags.DurationVar(&s.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on serving after SIGTERM, while the endpoints drain")
 	flags.TextVar(&s.level, "log-level", slog.LevelInfo, "debug, info or error; debug has a line per pod")
+	flags.BoolVar(&s.ipv6, "ipv6", xds.HasIPv6(env("POD_IPS")), "proxies answer probes on IPv6 too; by default if POD_IPS, the addresses of this pod, has one")
 	mesh := flags.String("mesh-address", "", "host:port where proxies find mesh; the Service sluice-mesh of the namespace if empty")
 	s.proxyFlags(flags)
 	flags.Usage = func() {} // a mistake gets one sentence, not all of this
@@ -139,7 +141,7 @@ func (s *settings) finish(certificates, mesh string) error {
 		host = h
 	}
 	// Both kinds of proxy start with the same text; who they are is in the command line of each.
-	bootstrap, err := xds.Bootstrap(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service})
+	bootstrap, err := xds.Bootstrap(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, IPv6: s.ipv6})
 	if err != nil {
 		return fmt.Errorf("write the proxies' bootstrap: %w", err)
 	}

@@ -50,6 +50,15 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestIPv6FollowsThePod(t *testing.T) {
+	for ips, want := range map[string]bool{"": false, "10.0.0.1": false, "10.0.0.1,fd00::1": true, "fd00::1": true, "nonsense": false} {
+		s, err := parse(nil, func(name string) string { return map[string]string{"POD_IPS": ips}[name] }, &bytes.Buffer{})
+		if err != nil || strings.Contains(s.inject.NodeBootstrap, `"additional_addresses"`) != want {
+			t.Errorf("POD_IPS=%q: %v, want %v in\n%s", ips, err, want, s.inject.NodeBootstrap)
+		}
+	}
+}
+
 func TestHelpTeaches(t *testing.T) {
 	var out bytes.Buffer
 	if _, err := parse([]string{"--help"}, noEnv, &out); !errors.Is(err, flag.ErrHelp) {

@@ -80,6 +80,14 @@ func appendObject(s *Snapshot, kind string, doc []byte) error {
 	switch kind {
 	case "":
 		return nil // a comment
+	case "Cluster": // not of Kubernetes: what a snapshot says of the cluster as a whole
+		var cluster struct {
+			metav1.TypeMeta `json:",inline"`
+			IPv6            bool `json:"ipv6"`
+		}
+		err := yaml.UnmarshalStrict(doc, &cluster)
+		s.IPv6 = cluster.IPv6
+		return err
 	case KindMesh:
 		return decodeInto(&s.Meshes, doc)
 	case KindVirtualNode:

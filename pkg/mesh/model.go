@@ -8,6 +8,8 @@ import (
 // Model is the mesh as we serve it: what each proxy does, in the mesh's words. What several proxies share (services,
 // clusters, endpoints) is held once and named by the others. Every list is sorted, so models can be compared and printed.
 type Model struct {
+	// IPv6 says that pods have IPv6 addresses: proxies of meshes without a preference then listen on those, too.
+	IPv6 bool `json:"ipv6,omitempty"`
 	// Nodes are the sidecars' configurations, sorted by ID.
 	Nodes []Node `json:"nodes,omitempty"`
 	// Gateways are the gateways' configurations, sorted by ID.

@@ -12,6 +12,8 @@ import (
 type Snapshot struct {
 	// ClusterDomain is the DNS domain of the cluster; empty means cluster.local.
 	ClusterDomain string
+	// IPv6 says that the cluster gives its pods IPv6 addresses.
+	IPv6 bool
 
 	Meshes          []*appmeshv1beta2.Mesh
 	VirtualNodes    []*appmeshv1beta2.VirtualNode

@@ -39,7 +39,7 @@ func statsListener(c BootstrapConfig) (*listenerv3.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listenerv3.Listener{
+	listener := &listenerv3.Listener{
 		Name:       ListenerStats,
 		StatPrefix: ListenerStats,
 		Address:    socket("0.0.0.0", c.StatsPort),
@@ -51,7 +51,11 @@ func statsListener(c BootstrapConfig) (*listenerv3.Listener, error) {
 			Name:       "envoy.filters.network.http_connection_manager",
 			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: manager},
 		}}}},
-	}, nil
+	}
+	if c.IPv6 {
+		listener.AdditionalAddresses = []*listenerv3.AdditionalAddress{{Address: socket("::", c.StatsPort)}}
+	}
+	return listener, nil
 }
 
 // statsRoutes let GET through to what only reads, answer 405 to other methods and, as no route is left, 404 to the rest.

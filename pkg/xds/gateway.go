@@ -18,9 +18,8 @@ func (t *translation) gateway(g *mesh.Gateway) {
 			statPrefix = fmt.Sprintf("ingress.%s.%d", l.Protocol, l.Port)
 		}
 		name := mesh.IngressRouteName(l.Protocol, l.Port)
-		t.out.Listeners = append(t.out.Listeners, &listenerv3.Listener{
+		listener := &listenerv3.Listener{
 			Name:             mesh.GatewayListenerName(l.Port),
-			Address:          listenAddress(g.Addresses, l.Port),
 			TrafficDirection: corev3.TrafficDirection_INBOUND,
 			FilterChains: []*listenerv3.FilterChain{{
 				Name: fmt.Sprintf("ingress_%d", l.Port),
@@ -28,7 +27,9 @@ func (t *translation) gateway(g *mesh.Gateway) {
 					t.connectionManager(httpConnections{statPrefix: statPrefix, routes: name, log: g.AccessLog, edge: true}),
 				},
 			}},
-		})
+		}
+		t.listenOn(listener, g.Addresses, l.Port)
+		t.out.Listeners = append(t.out.Listeners, listener)
 		t.out.Routes = append(t.out.Routes, t.gatewayRoutes(name, l))
 	}
 }

@@ -1,7 +1,9 @@
 package xds
 
 import (
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"net/netip"
+	"strings"
+
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	original_dstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
 	tls_inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
@@ -13,13 +15,33 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
-// listenAddress is every address of the pod. An IPv6 socket of an IPv6 mesh takes IPv4 too, for kubelet's probes.
-func listenAddress(family mesh.AddressFamily, port uint32) *corev3.Address {
-	socket := &corev3.SocketAddress{Address: "0.0.0.0", PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: port}}
-	if family == mesh.IPv6 {
-		socket.Address, socket.Ipv4Compat = "::", true
+// listenOn opens the port on every address of the pod, as far as the mesh wants. An IPv6 socket of an IPv6 mesh takes
+// IPv4 too, for kubelet's probes.
+//
+// A mesh without a preference keeps the address that statistics are named after, and listens on IPv6 beside it; but
+// only where pods have IPv6 addresses, because on a kernel without IPv6 Envoy refuses the whole listener.
+func (t *translation) listenOn(l *listenerv3.Listener, family mesh.AddressFamily, port uint32) {
+	switch {
+	case family == mesh.IPv6:
+		l.Address = socket("::", port)
+		l.Address.GetSocketAddress().Ipv4Compat = true
+	case family == "" && t.model.IPv6:
+		l.AdditionalAddresses = []*listenerv3.AdditionalAddress{{Address: socket("::", port)}}
+		fallthrough
+	default:
+		l.Address = socket("0.0.0.0", port)
 	}
-	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: socket}}
+}
+
+// HasIPv6 says whether the addresses of a pod, separated by commas as in a variable of the field status.podIPs, include
+// one of IPv6. One pod speaks for its cluster: a cluster gives addresses of the same families to all.
+func HasIPv6(podIPs string) bool {
+	for text := range strings.SplitSeq(podIPs, ",") {
+		if a, err := netip.ParseAddr(strings.TrimSpace(text)); err == nil && a.Is6() {
+			return true
+		}
+	}
+	return false
 }
 
 // portChain takes the connections whose original destination has the port. Its name is stable: Envoy drains only the

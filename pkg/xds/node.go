@@ -24,10 +24,10 @@ func (t *translation) node(n *mesh.Node) {
 func (t *translation) ingress(n *mesh.Node) *listenerv3.Listener {
 	out := &listenerv3.Listener{
 		Name:             mesh.IngressListenerName,
-		Address:          listenAddress(n.Addresses, sluice.IngressPort),
 		TrafficDirection: corev3.TrafficDirection_INBOUND,
 		ListenerFilters:  []*listenerv3.ListenerFilter{t.originalDestination()},
 	}
+	t.listenOn(out, n.Addresses, sluice.IngressPort)
 	for _, p := range n.Ingress {
 		t.add(ingressCluster(p))
 		statPrefix := "ingress"
@@ -60,10 +60,10 @@ func ingressRoutes(name string, p mesh.IngressPort) *routev3.RouteConfiguration 
 func (t *translation) egress(n *mesh.Node) *listenerv3.Listener {
 	out := &listenerv3.Listener{
 		Name:             mesh.EgressListenerName,
-		Address:          listenAddress(n.Addresses, sluice.EgressPort),
 		TrafficDirection: corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:  []*listenerv3.ListenerFilter{t.originalDestination(), t.tlsInspector(amazonPort)},
 	}
+	t.listenOn(out, n.Addresses, sluice.EgressPort)
 	for _, p := range n.Egress {
 		var filter *listenerv3.Filter
 		if p.Protocol.IsHTTP() {

@@ -135,7 +135,7 @@ func relocate(t *testing.T, listeners []*listenerv3.Listener, port, to uint32) *
 			}
 		}
 		if takes {
-			l.Address = listenAddress(mesh.IPv4, to)
+			l.Address = socket("0.0.0.0", to)
 			return l
 		}
 	}

@@ -31,11 +31,13 @@ type Publisher interface {
 	Publish(map[mesh.ProxyID]*xds.Resources) error
 }
 
-// Config is what a Controller needs. All fields but Log are required.
+// Config is what a Controller needs. All fields but IPv6 and Log are required.
 type Config struct {
 	REST *rest.Config
 	// ClusterDomain is the DNS suffix of Services, usually cluster.local.
 	ClusterDomain string
+	// IPv6 says that the cluster gives its pods IPv6 addresses.
+	IPv6 bool
 	// Namespace holds the Lease; LeaseName and Identity are its name and this replica's name in it.
 	Namespace, LeaseName, Identity string
 	// Bundle returns the certificates that sign mesh's serving certificate, PEM. It is asked regularly.
@@ -186,6 +188,7 @@ func (c *Controller) snapshot() (mesh.Snapshot, []*undecodable) {
 	s := c.sources
 	out := mesh.Snapshot{
 		ClusterDomain:   c.config.ClusterDomain,
+		IPv6:            c.config.IPv6,
 		Meshes:          listed[*appmeshv1beta2.Mesh](s.mesh[appmeshv1beta2.KindMesh]),
 		VirtualNodes:    listed[*appmeshv1beta2.VirtualNode](s.mesh[appmeshv1beta2.KindVirtualNode]),
 		VirtualServices: listed[*appmeshv1beta2.VirtualService](s.mesh[appmeshv1beta2.KindVirtualService]),
