@@ -54,7 +54,6 @@ func (f fate) takes(path string) bool {
 // The first line that fits decides.
 var fates = []fate{
 	{path: "Mesh.meshOwner", reported: true},
-	{path: "VirtualNode.listeners.healthCheck", reported: true},
 	{path: "VirtualNode.listeners.outlierDetection", reported: true},
 	{path: "VirtualGateway.listeners.healthCheck", reported: true},
 	{path: ".listeners.connectionPool", reported: true},
@@ -80,6 +79,7 @@ var fates = []fate{
 	{path: "Mesh.egressFilter"},
 	{path: "Mesh.meshServiceDiscovery"},
 	{path: ".listeners.portMapping"},
+	{path: "VirtualNode.listeners.healthCheck"},
 	{path: "VirtualNode.listeners.timeout"},
 	{path: "VirtualNode.serviceDiscovery.dns"},
 	{path: "VirtualNode.backends.virtualService.virtualServiceRef"},

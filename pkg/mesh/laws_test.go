@@ -127,6 +127,15 @@ var (
 	priority  = rapid.SampledFrom([]int64{0, 10, 1000, -5})
 )
 
+var healthChecks = rapid.Custom(func(t *rapid.T) appmeshv1beta2.HealthCheckPolicy {
+	number := rapid.SampledFrom([]int64{2, 5, 10, 5000, 6000, 0, -1, 1 << 40})
+	return appmeshv1beta2.HealthCheckPolicy{
+		HealthyThreshold: rapid.Int64Range(1, 4).Draw(t, "healthy"), UnhealthyThreshold: rapid.Int64Range(1, 4).Draw(t, "unhealthy"),
+		IntervalMillis: rapid.OneOf(rapid.Just[int64](5000), number).Draw(t, "interval"), TimeoutMillis: rapid.OneOf(rapid.Just[int64](2000), number).Draw(t, "timeout"),
+		Protocol: protocols.Draw(t, "check protocol"), Path: maybe(t, paths, "check path"), Port: maybe(t, ports, "check port"),
+	}
+})
+
 func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
 	if !rapid.Bool().Draw(t, label+"?") {
 		return nil
@@ -203,7 +212,7 @@ func node(t *rapid.T, i int) *appmeshv1beta2.VirtualNode {
 	n := &appmeshv1beta2.VirtualNode{ObjectMeta: metas(t, "node", i)}
 	n.Spec.AWSName = maybe(t, odd, "node name")
 	several(t, "listeners", func() {
-		n.Spec.Listeners = append(n.Spec.Listeners, appmeshv1beta2.Listener{PortMapping: mapping(t)})
+		n.Spec.Listeners = append(n.Spec.Listeners, appmeshv1beta2.Listener{PortMapping: mapping(t), HealthCheck: maybe(t, healthChecks, "health check")})
 	})
 	host := rapid.OneOf(odd, rapid.Just(n.Name+"."+n.Namespace+".svc.cluster.local"), usual).Draw(t, "hostname")
 	n.Spec.ServiceDiscovery = maybe(t, rapid.Just(appmeshv1beta2.ServiceDiscovery{DNS: &appmeshv1beta2.DNSServiceDiscovery{Hostname: host}}), "discovery")

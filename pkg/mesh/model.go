@@ -50,6 +50,8 @@ type IngressPort struct {
 	// Timeout of a request (0 is none) and Idle of a stream or connection.
 	Timeout Duration `json:"timeout"`
 	Idle    Duration `json:"idle"`
+	// HealthPaths are where callers check the port's health, sorted. Checks are not traffic, and not counted as such.
+	HealthPaths []string `json:"healthPaths,omitempty"`
 }
 
 // EgressPort is a port on which a node's application calls its backends. The destination address does not matter: the
@@ -219,8 +221,10 @@ type Cluster struct {
 	// Service of the cluster whose endpoints are in Model.Endpoints.
 	Service *ServiceRef `json:"service,omitempty"`
 	// DNS is a host name that each proxy resolves itself.
-	DNS     *DNS        `json:"dns,omitempty"`
-	Sources []ObjectRef `json:"sources"`
+	DNS *DNS `json:"dns,omitempty"`
+	// HealthCheck that each caller makes of every endpoint, if any.
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
+	Sources     []ObjectRef  `json:"sources"`
 }
 
 // ServiceRef names a Service of Kubernetes.

@@ -26,7 +26,6 @@ func (b *builder) notHonouredMesh(ref ObjectRef, m *appmeshv1beta2.Mesh) {
 func (b *builder) notHonouredNode(ref ObjectRef, v *appmeshv1beta2.VirtualNode) {
 	for i, l := range v.Spec.Listeners {
 		path := specPath.Child("listeners").Index(i)
-		b.ignored(ref, l.HealthCheck != nil, path.Child("healthCheck"), "callers run no health check; use a readiness probe, which takes the pod out for all of them at once")
 		b.ignored(ref, l.OutlierDetection != nil, path.Child("outlierDetection"), "no endpoint is ejected")
 		b.ignored(ref, l.ConnectionPool != nil, path.Child("connectionPool"), "connections and requests are not limited")
 		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
@@ -60,7 +59,7 @@ func hasPolicy(d *appmeshv1beta2.BackendDefaults) bool {
 func (b *builder) notHonouredGateway(ref ObjectRef, v *appmeshv1beta2.VirtualGateway) {
 	for i, l := range v.Spec.Listeners {
 		path := specPath.Child("listeners").Index(i)
-		b.ignored(ref, l.HealthCheck != nil, path.Child("healthCheck"), "nobody checks the gateway; use a readiness probe of its pods")
+		b.ignored(ref, l.HealthCheck != nil, path.Child("healthCheck"), "nobody checks the gateway by this; give its pods a readiness probe, for example of /ready on port 9901, which takes them out of their Service")
 		b.ignored(ref, l.ConnectionPool != nil, path.Child("connectionPool"), "connections and requests are not limited")
 		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
 	}

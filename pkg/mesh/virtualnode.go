@@ -30,6 +30,7 @@ type listener struct {
 	idle     Duration
 	// ownTimeout is set if the user gave the timeout, which then is the callers' too where no route says otherwise.
 	ownTimeout bool
+	health     *HealthCheck
 }
 
 // members are the virtual nodes of all meshes.
@@ -90,6 +91,7 @@ func (b *builder) nodeListeners(node *member, clusters map[string]ObjectRef) {
 		}
 		out := listener{port: port, protocol: protocol}
 		out.timeout, out.idle, out.ownTimeout = b.listenerTimeout(node.ref, path.Child("timeout"), protocol, l.Timeout)
+		out.health = b.healthCheck(node, path.Child("healthCheck"), out, l.HealthCheck)
 		if c := b.cluster(node, out); c != nil && clusters[c.Name].Kind != "" {
 			b.blocked(node.ref, ReasonNameConflict, field.Duplicate(specPath.Child("awsName"),
 				fmt.Sprintf("%s (the name of a cluster of %s too, which is older; choose another)", c.Name, clusters[c.Name])))
@@ -110,6 +112,14 @@ func discovers(d *appmeshv1beta2.ServiceDiscovery) bool {
 	return d != nil && (d.DNS != nil && d.DNS.Hostname != "" || d.AWSCloudMap != nil)
 }
 
+// discoveredHost is the name by which callers find a virtual node, as it was written; empty if there is none.
+func discoveredHost(d *appmeshv1beta2.ServiceDiscovery) string {
+	if d == nil || d.DNS == nil {
+		return ""
+	}
+	return d.DNS.Hostname
+}
+
 // cluster is a listener as its callers see it, or nil if they cannot.
 func (b *builder) cluster(node *member, l listener) *Cluster {
 	d := node.spec.ServiceDiscovery
@@ -119,7 +129,7 @@ func (b *builder) cluster(node *member, l listener) *Cluster {
 	name := NodeListener{Mesh: meshName(node.mesh), Node: node.name, Protocol: l.protocol, Port: l.port}
 	c := &Cluster{
 		Name: name.EgressCluster(), Port: l.port, Protocol: l.protocol, Addresses: familyOf(node.mesh),
-		Sources: []ObjectRef{node.ref},
+		HealthCheck: l.health, Sources: []ObjectRef{node.ref},
 	}
 	path := specPath.Child("serviceDiscovery", "dns", "hostname")
 	if !isHostname(d.DNS.Hostname) {

@@ -31,7 +31,7 @@ func ingressCluster(p mesh.IngressPort) *clusterv3.Cluster {
 		Name:                          p.Cluster,
 		ConnectTimeout:                durationpb.New(localConnectTimeout),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		LoadAssignment:                loadAssignment(p.Cluster, []mesh.Address{{IP: localhost, Port: p.Port}}),
+		LoadAssignment:                loadAssignment(p.Cluster, []mesh.Address{{IP: localhost, Port: p.Port}}, 0),
 		CircuitBreakers:               noLimits(),
 		TypedExtensionProtocolOptions: upstreamProtocol(p.Protocol),
 	}
@@ -45,6 +45,7 @@ func egressCluster(c *mesh.Cluster) *clusterv3.Cluster {
 		CircuitBreakers:               noLimits(),
 		TypedExtensionProtocolOptions: upstreamProtocol(c.Protocol),
 	}
+	checkHealth(out, c.HealthCheck)
 	if c.DNS == nil {
 		out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
 		out.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()}
@@ -55,7 +56,7 @@ func egressCluster(c *mesh.Cluster) *clusterv3.Cluster {
 		kind = clusterv3.Cluster_STRICT_DNS
 	}
 	out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: kind}
-	out.LoadAssignment = loadAssignment(c.Name, []mesh.Address{{IP: c.DNS.Hostname, Port: c.Port}})
+	out.LoadAssignment = loadAssignment(c.Name, []mesh.Address{{IP: c.DNS.Hostname, Port: c.Port}}, healthPort(c))
 	switch c.Addresses {
 	case mesh.IPv4:
 		out.DnsLookupFamily = clusterv3.Cluster_V4_ONLY
@@ -89,16 +90,21 @@ func noLimits() *clusterv3.CircuitBreakers {
 	}}}
 }
 
-// loadAssignment holds addresses, or none: an empty one is sent too, since Envoy would wait for a missing one.
-func loadAssignment(name string, addresses []mesh.Address) *endpointv3.ClusterLoadAssignment {
+// loadAssignment holds addresses, or none: an empty one is sent too, since Envoy would wait for a missing one. Their health
+// is checked at healthPort, or, if that is 0, where they are called.
+func loadAssignment(name string, addresses []mesh.Address, healthPort uint32) *endpointv3.ClusterLoadAssignment {
 	out := &endpointv3.ClusterLoadAssignment{ClusterName: name}
 	if len(addresses) == 0 {
 		return out
 	}
 	locality := &endpointv3.LocalityLbEndpoints{}
+	var health *endpointv3.Endpoint_HealthCheckConfig
+	if healthPort != 0 {
+		health = &endpointv3.Endpoint_HealthCheckConfig{PortValue: healthPort}
+	}
 	for _, a := range addresses {
 		locality.LbEndpoints = append(locality.LbEndpoints, &endpointv3.LbEndpoint{
-			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: &corev3.Address{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{HealthCheckConfig: health, Address: &corev3.Address{
 				Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
 					Address: a.IP, PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: a.Port},
 				}},

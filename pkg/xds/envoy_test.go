@@ -43,7 +43,7 @@ func TestEnvoyAccepts(t *testing.T) {
 					t.Fatal(err)
 				}
 				file := filepath.Join(t.TempDir(), "envoy.json")
-				if err := os.WriteFile(file, static(t, r), 0o600); err != nil {
+				if err := os.WriteFile(file, rendered(t, bootstrapOf(t, r)), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				running <- struct{}{}
@@ -62,8 +62,8 @@ func TestEnvoyAccepts(t *testing.T) {
 	}
 }
 
-// static renders resources as a configuration file: what comes by ADS is put where it is asked for.
-func static(t *testing.T, r *Resources) []byte {
+// bootstrapOf makes resources a configuration of their own: what comes by ADS is put where it is asked for.
+func bootstrapOf(t *testing.T, r *Resources) *bootstrapv3.Bootstrap {
 	t.Helper()
 	routes := map[string]*routev3.RouteConfiguration{}
 	for _, table := range r.Routes {
@@ -79,14 +79,19 @@ func static(t *testing.T, r *Resources) []byte {
 	}
 	for _, c := range r.Clusters {
 		c = proto.Clone(c).(*clusterv3.Cluster)
-		if c.GetType() == clusterv3.Cluster_EDS {
+		if c.GetEdsClusterConfig().GetEdsConfig().GetAds() != nil {
 			c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 			c.EdsClusterConfig = nil
 			c.LoadAssignment = endpoints[c.GetName()]
 		}
 		resources.Clusters = append(resources.Clusters, c)
 	}
-	text, err := protojson.Marshal(&bootstrapv3.Bootstrap{StaticResources: resources})
+	return &bootstrapv3.Bootstrap{StaticResources: resources}
+}
+
+func rendered(t *testing.T, b *bootstrapv3.Bootstrap) []byte {
+	t.Helper()
+	text, err := protojson.Marshal(b)
 	if err != nil || !json.Valid(text) {
 		t.Fatalf("render: %v", err)
 	}

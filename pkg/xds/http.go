@@ -20,6 +20,8 @@ type httpConnections struct {
 	log    *mesh.AccessLog
 	// edge is set where clients, or a load balancer of theirs, are outside of the mesh.
 	edge bool
+	// healthPaths are where callers check the application's health.
+	healthPaths []string
 }
 
 // connectionManager speaks HTTP/1.0, HTTP/1.1 and HTTP/2, whichever the client does.
@@ -31,10 +33,10 @@ func (t *translation) connectionManager(c httpConnections) *listenerv3.Filter {
 			RouteConfigName: c.routes,
 			ConfigSource:    ads(),
 		}},
-		HttpFilters: []*hcmv3.HttpFilter{{
+		HttpFilters: append(t.healthFilters(c.healthPaths), &hcmv3.HttpFilter{
 			Name:       wellknown.Router,
 			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: t.pack(&routerv3.Router{})},
-		}},
+		}),
 		HttpProtocolOptions: &corev3.Http1ProtocolOptions{AcceptHttp_10: true},
 		UpgradeConfigs:      []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
 		AccessLog:           t.accessLog(c.log),

@@ -37,7 +37,7 @@ func (t *translation) ingress(n *mesh.Node) *listenerv3.Listener {
 		var filter *listenerv3.Filter
 		if p.Protocol.IsHTTP() {
 			name := mesh.IngressRouteName(p.Protocol, p.Port)
-			filter = t.connectionManager(httpConnections{statPrefix: statPrefix, routes: name, log: n.AccessLog})
+			filter = t.connectionManager(httpConnections{statPrefix: statPrefix, routes: name, log: n.AccessLog, healthPaths: p.HealthPaths})
 			t.out.Routes = append(t.out.Routes, ingressRoutes(name, p))
 		} else {
 			filter = t.tcpProxy(tcpConnections{statPrefix: statPrefix, targets: []mesh.Target{{Cluster: p.Cluster, Weight: 1}}, idle: &p.Idle, log: n.AccessLog})

@@ -10,10 +10,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
@@ -81,16 +84,34 @@ func TestEgressHosts(t *testing.T) {
 // serve runs one listener of a golden case in a real Envoy, with an application of ours behind each virtual node.
 func serve(t *testing.T, name, proxy string, port uint32, requests map[string]call) {
 	t.Helper()
+	m := modelOf(t, name)
+	for i, e := range m.Endpoints {
+		// cds_egress_<mesh>_<node>_<namespace>_<protocol>_<port>; the cases have no underscores in these.
+		m.Endpoints[i].Addresses = []mesh.Address{application(t, strings.Split(e.Cluster, "_")[3])}
+	}
+	envoy := start(t, resourcesOf(t, m, proxy), port)
+	for sentence, q := range requests {
+		t.Run(sentence, func(t *testing.T) {
+			if got := send(t, envoy.address, q); got != q.want {
+				t.Errorf("got %q, want %q", got, q.want)
+			}
+		})
+	}
+}
+
+// modelOf reads the model of a golden case.
+func modelOf(t *testing.T, name string) *mesh.Model {
+	t.Helper()
 	realenvoy.Path(t)
 	in, err := os.ReadFile(filepath.Join("..", "mesh", "testdata", name+".out.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := parseModel(t, in)
-	for i, e := range m.Endpoints {
-		// cds_egress_<mesh>_<node>_<namespace>_<protocol>_<port>; the cases have no underscores in these.
-		m.Endpoints[i].Addresses = []mesh.Address{application(t, strings.Split(e.Cluster, "_")[3])}
-	}
+	return parseModel(t, in)
+}
+
+func resourcesOf(t *testing.T, m *mesh.Model, proxy string) *Resources {
+	t.Helper()
 	var id mesh.ProxyID
 	if err := id.UnmarshalText([]byte(proxy)); err != nil {
 		t.Fatal(err)
@@ -99,28 +120,57 @@ func serve(t *testing.T, name, proxy string, port uint32, requests map[string]ca
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := realenvoy.FreePort(t)
-	address := fmt.Sprintf("127.0.0.1:%d", to)
+	return r
+}
+
+// running is an Envoy with one listener.
+type running struct {
+	t *testing.T
+	// address of the listener, and of the admin page.
+	address, admin string
+}
+
+// start runs the listener that takes a port in a real Envoy, on another port.
+func start(t *testing.T, r *Resources, port uint32) *running {
+	t.Helper()
+	to, admin := realenvoy.FreePort(t), realenvoy.FreePort(t)
+	e := &running{t: t, address: fmt.Sprintf("127.0.0.1:%d", to), admin: fmt.Sprintf("127.0.0.1:%d", admin)}
 	r.Listeners = []*listenerv3.Listener{relocate(t, r.Listeners, port, to)}
+	bootstrap := bootstrapOf(t, r)
+	bootstrap.Admin = &bootstrapv3.Admin{Address: socket("0.0.0.0", admin)}
 	file := filepath.Join(t.TempDir(), "envoy.json")
-	if err := os.WriteFile(file, static(t, r), 0o600); err != nil {
+	if err := os.WriteFile(file, rendered(t, bootstrap), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	realenvoy.Start(t, "-c", file, "--log-level", "warning", "--use-dynamic-base-id", "--concurrency", "1")
+	realenvoy.Start(t, "-c", file, "--log-level", "warning", "--use-dynamic-base-id", "--concurrency", "1", "--service-node", "test", "--service-cluster", "test")
 	realenvoy.Eventually(t, "envoy listens", func() bool {
-		c, err := net.Dial("tcp", address)
+		c, err := net.Dial("tcp", e.address)
 		if err == nil {
 			_ = c.Close()
 		}
 		return err == nil
 	})
-	for sentence, q := range requests {
-		t.Run(sentence, func(t *testing.T) {
-			if got := send(t, address, q); got != q.want {
-				t.Errorf("got %q, want %q", got, q.want)
-			}
-		})
+	return e
+}
+
+// stat reads a counter or gauge.
+func (e *running) stat(name string) int {
+	e.t.Helper()
+	answer, err := http.Get("http://" + e.admin + "/stats?filter=^" + regexp.QuoteMeta(name) + "$")
+	if err != nil {
+		e.t.Fatal(err)
 	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	_, value, _ := strings.Cut(string(body), ": ")
+	n, err := strconv.Atoi(strings.TrimSpace(value))
+	if err != nil {
+		e.t.Fatalf("envoy has no statistic %s: %q", name, body)
+	}
+	return n
 }
 
 // relocate moves the listener that takes a port to a free one. Without redirection the port of the connection is that

@@ -83,7 +83,7 @@ func (t *translation) reach(routes []mesh.Route) {
 			}
 			t.add(egressCluster(c))
 			if c.Service != nil {
-				t.out.Endpoints = append(t.out.Endpoints, loadAssignment(c.Name, t.model.EndpointsOf(c.Name)))
+				t.out.Endpoints = append(t.out.Endpoints, loadAssignment(c.Name, t.model.EndpointsOf(c.Name), healthPort(c)))
 			}
 		}
 	}
