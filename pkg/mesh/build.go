@@ -10,7 +10,7 @@ import (
 
 // Build turns a snapshot into the model of the mesh, with the problems found on the way, sorted.
 func Build(s Snapshot) (*Model, []Problem) {
-	b := &builder{index: indexOf(s), model: Model{IPv6: s.IPv6}}
+	b := &builder{index: indexOf(s), model: Model{IPv6: s.IPv6, Generations: Generations{}}}
 	b.checkMeshes()
 	// From where requests end to where they start: each step uses what the steps before it found servable.
 	nodes := b.virtualNodes()

@@ -63,6 +63,38 @@ func (m *Model) EndpointsOf(cluster string) []Address {
 	return m.Endpoints[i].Addresses
 }
 
+// Routers lists the virtual routers whose routes are in the configuration of a proxy, sorted.
+func (m *Model) Routers(id ProxyID) []ObjectRef {
+	var found []ObjectRef
+	add := func(sources []ObjectRef) {
+		for _, ref := range sources {
+			if ref.Kind == KindVirtualRouter {
+				found = append(found, ref)
+			}
+		}
+	}
+	if node := m.Node(id); node != nil {
+		for _, port := range node.Egress {
+			for _, host := range port.Hosts {
+				if service := m.Service(host.Service); service != nil {
+					add(service.Sources)
+				}
+			}
+		}
+	}
+	if gateway := m.Gateway(id); gateway != nil {
+		for _, listener := range gateway.Listeners {
+			for _, host := range listener.Hosts {
+				for _, route := range host.Routes {
+					add(route.Sources)
+				}
+			}
+		}
+	}
+	slices.SortFunc(found, ObjectRef.Compare)
+	return slices.Compact(found)
+}
+
 // Port gives a port of the service, or nil.
 func (s *Service) Port(port uint32) *ServicePort {
 	for i := range s.Ports {

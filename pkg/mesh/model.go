@@ -21,7 +21,25 @@ type Model struct {
 	// Endpoints are the addresses of the clusters that have a Service, sorted by Cluster. They live apart because
 	// they change with every pod, while all the rest changes with somebody's decision.
 	Endpoints []Endpoints `json:"endpoints,omitempty"`
+	// Generations are those of the virtual routers that the model was built from, so that whoever wrote a weight can
+	// find out who uses it. Objects that are not from a cluster have none.
+	Generations Generations `json:"generations,omitempty"`
 }
+
+// Generations says which version of each object something was made from.
+type Generations map[ObjectRef]Generation
+
+// Generation is one version of the spec of one object.
+type Generation struct {
+	// UID tells the object from a later one of the same name, which counts from 1 again.
+	UID string `json:"uid"`
+	// Number is metadata.generation.
+	Number int64 `json:"number"`
+}
+
+// Reaches says whether what has generation g of an object has the change that made it want. An object of another UID
+// is another object.
+func (g Generation) Reaches(want Generation) bool { return g.UID == want.UID && g.Number >= want.Number }
 
 // Node is the configuration of the sidecars of one virtual node.
 type Node struct {

@@ -27,6 +27,9 @@ func (b *builder) virtualRouters(nodes members) map[ObjectRef]*router {
 		}
 		r := &routerBuilder{builder: b, ref: ref, mesh: m, nodes: nodes}
 		found[ref] = &router{mesh: m, ports: r.ports(v.Spec)}
+		if v.Generation > 0 {
+			b.model.Generations[ref] = Generation{UID: string(v.UID), Number: v.Generation}
+		}
 	}
 	return found
 }

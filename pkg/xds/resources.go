@@ -11,6 +11,8 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 // Resources are all Envoy resources of one proxy, each list sorted by name.
@@ -19,6 +21,8 @@ type Resources struct {
 	Routes    []*routev3.RouteConfiguration
 	Clusters  []*clusterv3.Cluster
 	Endpoints []*endpointv3.ClusterLoadAssignment
+	// Routers are the virtual routers whose routes are in it, sorted. They are no part of the versions.
+	Routers []mesh.ObjectRef
 }
 
 // versionBytes of the hash are enough that two contents never meet by accident, and short enough to read in a log.

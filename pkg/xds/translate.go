@@ -16,7 +16,7 @@ import (
 
 // Translate gives the resources of one proxy of the model. An error is our bug, or an id that the model does not have.
 func Translate(m *mesh.Model, id mesh.ProxyID) (*Resources, error) {
-	t := &translation{model: m, out: &Resources{}, clusters: map[string]bool{}}
+	t := &translation{model: m, out: &Resources{Routers: m.Routers(id)}, clusters: map[string]bool{}}
 	switch id.Kind {
 	case mesh.ProxyVirtualNode:
 		if node := m.Node(id); node != nil {
