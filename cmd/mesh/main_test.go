@@ -104,7 +104,7 @@ func TestTheProcess(t *testing.T) {
 		status[0].Pod.Name != "caller-1" || status[0].Types["routes"].Acked == "" {
 		t.Errorf("/debug/proxies: %s", body)
 	}
-	if _, body := get(o.metrics, "/metrics"); !strings.Contains(body, "sluice_mesh_connected_proxies 1") {
+	if _, body := get(o.metrics, "/metrics"); !strings.Contains(body, "sluice_mesh_connected_proxies{state=\"current\"}") {
 		t.Error("/metrics does not count the proxy")
 	}
 	cancel()

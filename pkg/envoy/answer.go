@@ -36,6 +36,12 @@ type answer struct {
 	known map[string]string
 	// version names the collection, with keptSuffix as long as the proxy has more than that.
 	version string
+	// edition is the content that it brings the proxy to, as far as the type goes.
+	edition *edition
+	// whole tells that the message repeats all of state, as the state-of-the-world variant does.
+	whole bool
+	// nonce is that of the message.
+	nonce string
 }
 
 // keptSuffix marks the version of an answer that leaves unpublished resources in place.

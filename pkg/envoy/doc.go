@@ -8,7 +8,10 @@
 //	stream.go    one stream: its pod, its proxy, what it acknowledged
 //	feed.go      what is sent next: clusters, their endpoints, listeners, routes, and last what nobody needs any more
 //	answer.go    which resources a subscription is owed
+//	verdict.go   what the proxy made of it: which editions it has, what it refused
+//	router.go    whose routes those are: which generation of a virtual router each proxy acknowledged
 //	snapshot.go  the published content of one proxy, marshalled and hashed once for all its pods
+//	edition.go   which content is the newer, and which generations of routers gave it
 //
 // The message loops of both protocol variants (delta and state of the world) are go-control-plane's. The cache behind
 // them is ours, because its snapshot cache answers each type on its own: it removes a cluster that routes still name,

@@ -28,6 +28,8 @@ type feed struct {
 	waiting *time.Timer
 	hasty   bool
 	closed  bool
+	// rounds are the publishes that this proxy has not taken yet, the oldest first.
+	rounds []owedRound
 }
 
 // broughtBy maps a type to the type of the names that its resources bring. Envoy warms a changed cluster until it gets
@@ -44,10 +46,14 @@ type line struct {
 	unwritten []*answer
 	// base is what the proxy has once they are written, where the watch was opened too early to know; else nil.
 	base map[string]string
+	// written are the answers that the proxy has not judged yet, the oldest first.
+	written []*answer
+	// taken is the newest edition of which the proxy has all of this type that it asks for, but for refusals.
+	taken *edition
+	// refusals are the resources that it refused, by name.
+	refusals map[string]refusal
 	// answered tells that the type was answered on this stream before.
 	answered bool
-	// refused tells that the proxy refused the last answer.
-	refused bool
 	// brought is the version that a state-of-the-world proxy had when it connected, until it is answered.
 	brought string
 	// sent are the bodies that a state-of-the-world proxy has, to be repeated as long as they must stay.
@@ -69,11 +75,15 @@ func (f *feed) line(typeURL string) *line {
 	return l
 }
 
-// set publishes s to the stream.
-func (f *feed) set(s *snapshot) {
+// set publishes s to the stream. The round, if any, ends when all proxies have judged it.
+func (f *feed) set(s *snapshot, r *round) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.snap = s
+	if r != nil && !f.closed {
+		r.join()
+		f.rounds = append(f.rounds, owedRound{s.edition, r})
+	}
 	f.advance()
 }
 
@@ -102,7 +112,7 @@ func (f *feed) open(typeURL string, newWatch func(*line) watch) func() {
 
 // sent records that the pending answer of a type was written to the stream. Only now is it true that the proxy gets
 // it: the state-of-the-world loop drops an answer that a newer request of the type has overtaken.
-func (f *feed) sent(typeURL string) {
+func (f *feed) sent(typeURL, nonce string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := f.line(typeURL)
@@ -111,7 +121,8 @@ func (f *feed) sent(typeURL string) {
 		return
 	}
 	a := l.unwritten[0]
-	l.unwritten = l.unwritten[1:]
+	a.nonce = nonce
+	l.unwritten, l.written = l.unwritten[1:], append(l.written, a)
 	for _, r := range a.changed {
 		delete(f.again[typeURL], r.name)
 		for _, name := range r.brings {
@@ -119,13 +130,6 @@ func (f *feed) sent(typeURL string) {
 		}
 	}
 	f.advance()
-}
-
-// heard records the proxy's verdict on the last answer of a type.
-func (f *feed) heard(typeURL string, refused bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.line(typeURL).refused = refused
 }
 
 // bring records the version of a type that a state-of-the-world proxy states in its first request of a stream. If it
@@ -150,6 +154,7 @@ func (f *feed) close() {
 	if f.waiting != nil {
 		f.waiting.Stop()
 	}
+	f.leaveRounds(func(*edition) bool { return true })
 }
 
 // advance answers every open watch that may be answered now. It is called whenever something changed.
@@ -166,6 +171,7 @@ func (f *feed) advance() {
 		a := owed(f.snap.types[typeURL], f.want(typeURL, l, true))
 		switch {
 		case a == nil:
+			f.notice(typeURL, l)
 		case f.holds(typeURL) && !f.hasty:
 			held = true
 		default:
@@ -177,6 +183,7 @@ func (f *feed) advance() {
 	if !progress && !held && f.settled() {
 		f.removeClusters()
 	}
+	f.leaveRounds(f.judged)
 }
 
 // want states what a line's open watch asks for.
@@ -209,26 +216,27 @@ func (f *feed) holds(typeURL string) bool {
 		return false
 	}
 	clusters, asked := f.lines[resourcev3.ClusterType]
-	if !asked || clusters.refused {
-		// Without clusters, or with clusters that Envoy refuses, waiting would not make anything better.
+	if !asked {
+		// Nothing would come of waiting.
 		return false
 	}
 	if len(clusters.unwritten) > 0 {
 		return true
 	}
-	has := clusters.has()
-	for name := range f.snap.types[resourcev3.ClusterType].byName {
+	has, endpoints := clusters.has(), f.lines[resourcev3.EndpointType].has()
+	for name, cluster := range f.snap.types[resourcev3.ClusterType].byName {
 		if _, ok := has[name]; !ok {
 			return true
 		}
-	}
-	has = f.lines[resourcev3.EndpointType].has()
-	for _, name := range f.snap.endpointNames {
-		if _, again := f.again[resourcev3.EndpointType][name]; again {
-			return true
+		if _, refused := clusters.refusals[name]; refused {
+			// Envoy does not ask for the endpoints of a cluster that it does not take.
+			continue
 		}
-		if _, ok := has[name]; !ok {
-			return true
+		for _, name := range cluster.brings {
+			_, again := f.again[resourcev3.EndpointType][name]
+			if _, ok := endpoints[name]; !ok || again {
+				return true
+			}
 		}
 	}
 	return false
@@ -259,7 +267,7 @@ func (f *feed) quiet(typeURL string) bool {
 // longer published, so then nothing is settled.
 func (f *feed) settled() bool {
 	for _, typeURL := range servedTypes {
-		if l := f.lines[typeURL]; !f.quiet(typeURL) || l != nil && l.refused {
+		if l := f.lines[typeURL]; !f.quiet(typeURL) || l != nil && len(l.refusals) > 0 {
 			return false
 		}
 	}
@@ -279,6 +287,7 @@ func (f *feed) removeClusters() {
 
 func (f *feed) deliver(l *line, a *answer) {
 	w := l.watch
+	a.edition, a.whole = f.snap.edition, w.overtakes()
 	l.watch, l.base, l.pending, l.unwritten = nil, nil, a, append(l.unwritten, a)
 	w.deliver(a)
 }

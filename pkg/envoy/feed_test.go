@@ -1,9 +1,11 @@
 package envoy
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -17,13 +19,15 @@ import (
 // TestFeedLaws lets a proxy that behaves as Envoy does follow random publishes, messages arriving as late as they like:
 //
 //   - a route never names a cluster that the proxy does not have, or that waits for its endpoints;
-//   - in the end the proxy has exactly what was published last;
+//   - an edition that counts as taken is taken: the proxy has its routes or later ones;
+//   - in the end the proxy has exactly what was published last, but for what it refuses, and that is known;
 //   - nothing is sent when it has.
 func TestFeedLaws(t *testing.T) {
 	for _, variant := range []string{protocolDelta, protocolSotw} {
 		t.Run(variant, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				p := newModelProxy(t, variant == protocolSotw)
+				p.picky = rapid.Bool().Draw(t, "picky")
 				var want *snapshot
 				for range rapid.IntRange(1, 8).Draw(t, "publishes") {
 					want = p.publish(randomSplit(t))
@@ -34,7 +38,7 @@ func TestFeedLaws(t *testing.T) {
 				for p.message() {
 				}
 				p.wants(want)
-				p.feed.set(want)
+				p.feed.set(want, nil)
 				if p.message() {
 					t.Fatal("an equal configuration was sent")
 				}
@@ -70,10 +74,20 @@ type modelProxy struct {
 	has  map[string]map[string]*anypb.Any
 	cold map[string]bool
 	prev *snapshot
+	// editions counts what was published, nonces what was sent.
+	editions, nonces uint64
+	published        []*snapshot
+	// picky proxies refuse routes to cluster d.
+	picky bool
+}
+
+func (p *modelProxy) refuses(body *anypb.Any) bool {
+	return p.picky && body.GetTypeUrl() == resourcev3.RouteType && bytes.Contains(body.GetValue(), []byte("\x01d"))
 }
 
 type message struct {
 	typeURL string
+	nonce   string
 	bodies  map[string]*anypb.Any
 	gone    []string
 	// whole tells that what is not in bodies is gone.
@@ -110,8 +124,13 @@ func (p *modelProxy) publish(s split) *snapshot {
 	if err != nil {
 		p.Fatal(err)
 	}
+	if snap != p.prev {
+		p.editions++
+		snap.edition.number = p.editions
+		p.published = append(p.published, snap)
+	}
 	p.prev = snap
-	p.feed.set(snap)
+	p.feed.set(snap, nil)
 	return snap
 }
 
@@ -186,7 +205,9 @@ func (p *modelProxy) writeState(r cachev3.Response) {
 
 func (p *modelProxy) send(m message, known map[string]string) {
 	p.subs[m.typeURL].known = known
-	p.feed.sent(m.typeURL)
+	p.nonces++
+	m.nonce = strconv.FormatUint(p.nonces, 10)
+	p.feed.sent(m.typeURL, m.nonce)
 	p.arrived = append(p.arrived, m)
 }
 
@@ -205,7 +226,12 @@ func (p *modelProxy) read(m message) {
 			delete(p.cold, name)
 		}
 	}
+	refusal := ""
 	for name, body := range m.bodies {
+		if p.refuses(body) {
+			refusal = "no routes to d, please"
+			continue
+		}
 		_, had := has[name]
 		has[name] = body
 		switch m.typeURL {
@@ -217,7 +243,7 @@ func (p *modelProxy) read(m message) {
 		}
 	}
 	p.follow(m.typeURL)
-	p.feed.heard(m.typeURL, false)
+	p.feed.heard(m.typeURL, verdict{nonce: m.nonce, message: refusal})
 	p.ask(m.typeURL)
 	p.check()
 }
@@ -253,6 +279,7 @@ func (p *modelProxy) subscribe(typeURL string, names []string) {
 }
 
 func (p *modelProxy) check() {
+	p.checkTaken()
 	for _, body := range p.has[resourcev3.RouteType] {
 		var route routev3.RouteConfiguration
 		if err := body.UnmarshalTo(&route); err != nil {
@@ -269,8 +296,33 @@ func (p *modelProxy) check() {
 	}
 }
 
+// checkTaken compares what counts as taken with what the proxy has.
+func (p *modelProxy) checkTaken() {
+	taken, _ := p.feed.standing().of(func(refusal) bool { return true })
+	if taken == nil {
+		return
+	}
+	for _, s := range p.published[taken.number-1:] {
+		if proto.Equal(p.has[resourcev3.RouteType]["routes"], s.types[resourcev3.RouteType].byName["routes"].wire.GetResource()) {
+			return
+		}
+	}
+	p.Fatalf("edition %d counts as taken, and the proxy has other routes", taken.number)
+}
+
 // wants compares what the proxy has with what is published.
 func (p *modelProxy) wants(s *snapshot) {
+	standing := p.feed.standing()
+	taken, refused := standing.of(func(refusal) bool { return true })
+	if p.refuses(s.types[resourcev3.RouteType].byName["routes"].wire.GetResource()) {
+		if refused == nil || refused.edition.number > s.edition.number || taken != nil && taken.number == s.edition.number {
+			p.Fatalf("the routes were refused, and that is not known: %+v, taken %+v", refused, taken)
+		}
+		return
+	}
+	if taken != s.edition || refused != nil || standing.open {
+		p.Fatalf("edition %d was taken, and what is known is %+v", s.edition.number, standing)
+	}
 	for _, typeURL := range servedTypes {
 		for name, r := range s.types[typeURL].byName {
 			if !proto.Equal(p.has[typeURL][name], r.wire.GetResource()) {

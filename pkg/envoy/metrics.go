@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"time"
+
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -24,7 +26,11 @@ func typeName(typeURL string) string {
 type metrics struct {
 	pushes, acks, nacks, ends *prometheus.CounterVec
 	latency                   *prometheus.HistogramVec
+	publish                   prometheus.Histogram
 }
+
+// rounds observes a publish that all have judged.
+func (m *metrics) rounds(took time.Duration) { m.publish.Observe(took.Seconds()) }
 
 func newMetrics(reg prometheus.Registerer, s *Server) *metrics {
 	counter := func(name, help, label string) *prometheus.CounterVec {
@@ -40,15 +46,59 @@ func newMetrics(reg prometheus.Registerer, s *Server) *metrics {
 			Help:    "Time from sending a configuration message to the proxy's verdict on it.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"type"}),
+		publish: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "sluice_mesh_publish_ack_seconds",
+			Help:    "Time from publishing a change until the last connected proxy that it concerns has judged it.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}),
 	}
-	connected := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sluice_mesh_connected_proxies", Help: "Proxies with an open stream to this replica.",
-	}, func() float64 { return float64(s.streams.count()) })
 	published := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sluice_mesh_published_configurations", Help: "Virtual nodes and gateways whose configuration is published.",
 	}, func() float64 { return float64(s.store.count()) })
 	if reg != nil {
-		reg.MustRegister(m.pushes, m.acks, m.nacks, m.ends, m.latency, connected, published)
+		reg.MustRegister(m.pushes, m.acks, m.nacks, m.ends, m.latency, m.publish, published, connectedProxies{&s.streams})
 	}
 	return m
+}
+
+// States of a connected proxy, as metric labels.
+const (
+	stateWaiting  = "waiting"  // its virtual node or gateway is not published
+	stateUpdating = "updating" // it has not judged all of what is published
+	stateRefusing = "refusing" // it refused part of it
+	stateCurrent  = "current"  // it has all of it
+)
+
+// state names the state of a proxy. It is pure.
+func (s standing) state() string {
+	switch {
+	case !s.published:
+		return stateWaiting
+	case len(s.refusals) > 0:
+		return stateRefusing
+	case s.open:
+		return stateUpdating
+	}
+	return stateCurrent
+}
+
+var connectedDesc = prometheus.NewDesc("sluice_mesh_connected_proxies",
+	"Proxies with an open stream to this replica, by what they made of their configuration: waiting (none is published), updating, refusing (part of it), current.",
+	[]string{"state"}, nil)
+
+// connectedProxies counts when it is asked, so that proxies pay nothing for it.
+type connectedProxies struct{ streams *streams }
+
+// Describe implements prometheus.Collector.
+func (c connectedProxies) Describe(out chan<- *prometheus.Desc) { out <- connectedDesc }
+
+// Collect implements prometheus.Collector.
+func (c connectedProxies) Collect(out chan<- prometheus.Metric) {
+	count := map[string]float64{stateWaiting: 0, stateUpdating: 0, stateRefusing: 0, stateCurrent: 0}
+	for _, st := range c.streams.list() {
+		count[st.feed.standing().state()]++
+	}
+	for state, n := range count {
+		out <- prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, n, state)
+	}
 }

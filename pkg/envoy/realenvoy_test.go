@@ -127,7 +127,7 @@ func (p *controlPlane) acked(t *testing.T, typeName, not string) string {
 	return version
 }
 
-// counter sums a counter over its labels, or over those with one value.
+// counter sums a counter, a gauge, or the observations of a histogram, over its labels or over those with one value.
 func (p *controlPlane) counter(t *testing.T, name, label string) float64 {
 	t.Helper()
 	families, err := p.metrics.Gather()
@@ -138,7 +138,7 @@ func (p *controlPlane) counter(t *testing.T, name, label string) float64 {
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
 			if family.GetName() == name && (label == "" || m.GetLabel()[0].GetValue() == label) {
-				sum += m.GetCounter().GetValue()
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}

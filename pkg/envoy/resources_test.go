@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"cmp"
 	"net"
 	"strconv"
 	"time"
@@ -26,6 +27,8 @@ type split struct {
 	weights map[string]uint32
 	// backends are the addresses of the clusters, also of those without a weight.
 	backends map[string]string
+	// table is the name of the route table; "routes" if empty.
+	table string
 	// maxRequests changes a cluster but not its endpoints.
 	maxRequests uint32
 }
@@ -63,7 +66,7 @@ func (s split) resources() *xds.Resources {
 func (s split) listener() *listenerv3.Listener {
 	manager := pack(&hcmv3.HttpConnectionManager{
 		StatPrefix:     "web",
-		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{RouteConfigName: "routes", ConfigSource: fromADS()}},
+		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{RouteConfigName: cmp.Or(s.table, "routes"), ConfigSource: fromADS()}},
 		HttpFilters:    []*hcmv3.HttpFilter{{Name: "router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: pack(&routerv3.Router{})}}},
 	})
 	return &listenerv3.Listener{
@@ -80,7 +83,7 @@ func (s split) route() *routev3.RouteConfiguration {
 		weighted.Clusters = append(weighted.Clusters, &routev3.WeightedCluster_ClusterWeight{Name: name, Weight: wrapperspb.UInt32(s.weights[name])})
 	}
 	return &routev3.RouteConfiguration{
-		Name: "routes",
+		Name: cmp.Or(s.table, "routes"),
 		VirtualHosts: []*routev3.VirtualHost{{
 			Name: "web", Domains: []string{"*"},
 			Routes: []*routev3.Route{{

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -71,6 +72,8 @@ type Server struct {
 	store   *store
 	streams streams
 	metrics *metrics
+	// changes counts whatever may change what a proxy has made of what is published.
+	changes atomic.Uint64
 	// draining is done when the server stops.
 	draining context.Context
 	drain    context.CancelFunc
@@ -93,8 +96,17 @@ func NewServer(config Config) *Server {
 	return s
 }
 
-// Publish replaces everything that is served. Only what differs is sent. The messages must not be changed afterwards.
-func (s *Server) Publish(all map[mesh.ProxyID]*xds.Resources) error { return s.store.publish(all) }
+// Publish replaces everything that is served: all was made from the model. Only what differs is sent. Neither must be
+// changed afterwards.
+func (s *Server) Publish(model *mesh.Model, all map[mesh.ProxyID]*xds.Resources) error {
+	defer s.changed()
+	r := newRound(time.Now(), s.metrics.rounds)
+	defer r.leave()
+	return s.store.publish(model, all, r)
+}
+
+// changed wakes those who wait for a verdict.
+func (s *Server) changed() { s.changes.Add(1) }
 
 // Status lists the connected proxies and what each acknowledged.
 func (s *Server) Status() []ProxyStatus { return s.streams.status() }
@@ -170,7 +182,7 @@ func (s *Server) run(ctx context.Context, protocol string, loop func(context.Con
 
 	st := &stream{
 		server: s, ctx: ctx, pod: pod, protocol: protocol, since: time.Now(), feed: newFeed(),
-		types: map[string]TypeStatus{}, nonces: map[string]string{},
+		types: map[string]TypeStatus{},
 	}
 	defer st.close()
 	err = loop(ctx, st)

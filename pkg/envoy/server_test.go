@@ -18,7 +18,7 @@ func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Key
 
 func (p *controlPlane) publish(t *testing.T, r *xds.Resources) {
 	t.Helper()
-	if err := p.Publish(map[mesh.ProxyID]*xds.Resources{web: r}); err != nil {
+	if err := p.Publish(&mesh.Model{}, map[mesh.ProxyID]*xds.Resources{web: r}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -37,6 +37,9 @@ func TestEnvoyWaitsForItsConfigurationAndFollowsIt(t *testing.T) {
 		until(t, "connected", func() bool { return len(p.Status()) == 1 })
 		if sidecar.ready() {
 			t.Fatal("Envoy is ready before its configuration was published")
+		}
+		if got := p.counter(t, "sluice_mesh_connected_proxies", stateWaiting); got != 1 {
+			t.Errorf("%v proxies wait for a configuration, want 1", got)
 		}
 
 		config := split{
@@ -62,6 +65,10 @@ func TestEnvoyWaitsForItsConfigurationAndFollowsIt(t *testing.T) {
 		}
 		if got := p.counter(t, "sluice_mesh_pushes_total", ""); got != pushes+1 {
 			t.Errorf("a weight change took %v messages, want 1", got-pushes)
+		}
+		until(t, "all is judged", func() bool { return p.counter(t, "sluice_mesh_connected_proxies", stateCurrent) == 1 })
+		if got := p.counter(t, "sluice_mesh_publish_ack_seconds", ""); got != 2 {
+			t.Errorf("%v publishes were followed to their end, want the 2 that changed something", got)
 		}
 	})
 }
@@ -145,8 +152,9 @@ func TestARefusalIsRecorded(t *testing.T) {
 		})
 		p.publish(t, bad)
 		until(t, "the refusal", func() bool {
-			s := p.Status()[0].Types["listeners"]
-			return s.Nacked != "" && s.Nacked == s.Sent && s.Acked == good && s.Error != ""
+			s := p.Status()[0]
+			return s.Types["listeners"].Acked == good && len(s.Refused) == 1 && s.Refused[0].Type == "listeners" &&
+				s.Refused[0].Resource == "web" && p.counter(t, "sluice_mesh_connected_proxies", stateRefusing) == 1 && strings.Contains(s.Refused[0].Error, "wildcard")
 		})
 		pushes := p.counter(t, "sluice_mesh_pushes_total", "listeners")
 		// The stream goes on: other types change, and what was refused is not sent again.
@@ -159,6 +167,11 @@ func TestARefusalIsRecorded(t *testing.T) {
 		if got := p.counter(t, "sluice_mesh_pushes_total", "listeners"); got != pushes {
 			t.Errorf("the refused listeners were sent %v more times", got-pushes)
 		}
+		if s := p.Status()[0]; len(s.Refused) != 1 {
+			t.Errorf("the refusal was forgotten: %+v", s)
+		}
+		p.publish(t, config.resources())
+		until(t, "the refusal is over", func() bool { return len(p.Status()[0].Refused) == 0 })
 	})
 }
 

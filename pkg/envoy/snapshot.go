@@ -38,16 +38,15 @@ type collection struct {
 
 // snapshot is the published content of one proxy. It never changes.
 type snapshot struct {
-	types map[string]*collection
-	// endpointNames are the names that the proxy will ask endpoints for once it has the clusters.
-	endpointNames []string
+	types   map[string]*collection
+	edition *edition
 }
 
 // newSnapshot marshals and hashes r. Types whose version is that of prev are taken over, so an endpoint change costs
-// the endpoints only. It returns prev itself when nothing differs.
+// the endpoints only. It returns prev itself when nothing differs. The edition gets its number from whoever publishes it.
 func newSnapshot(prev *snapshot, r *xds.Resources) (*snapshot, error) {
-	s := &snapshot{types: make(map[string]*collection, len(servedTypes))}
-	changed := prev == nil
+	s := &snapshot{types: make(map[string]*collection, len(servedTypes)), edition: &edition{routers: r.Routers}}
+	changed := prev == nil || !slices.Equal(prev.edition.routers, r.Routers)
 	for _, typeURL := range servedTypes {
 		version := r.Version(typeURL)
 		if prev != nil && prev.types[typeURL].version == version {
@@ -63,9 +62,6 @@ func newSnapshot(prev *snapshot, r *xds.Resources) (*snapshot, error) {
 	}
 	if !changed {
 		return prev, nil
-	}
-	for _, cluster := range s.types[resourcev3.ClusterType].byName {
-		s.endpointNames = append(s.endpointNames, cluster.brings...)
 	}
 	return s, nil
 }

@@ -14,19 +14,23 @@ type store struct {
 	publishing sync.Mutex
 	mu         sync.Mutex
 	proxies    map[mesh.ProxyID]*published
+	// model is what was published last, in the mesh's words.
+	model *mesh.Model
 }
 
 type published struct {
 	// snap is nil as long as the proxy is not published: its streams wait.
 	snap  *snapshot
 	feeds map[*feed]struct{}
+	// editions counts the contents that the proxy had.
+	editions uint64
 }
 
 func newStore() *store { return &store{proxies: map[mesh.ProxyID]*published{}} }
 
-// publish replaces everything that is published. Proxies that are missing from all are gone: their streams keep what
-// they have, and new streams wait.
-func (s *store) publish(all map[mesh.ProxyID]*xds.Resources) error {
+// publish replaces everything that is published: all was made from the model. Proxies that are missing from all are
+// gone: their streams keep what they have, and new streams wait.
+func (s *store) publish(model *mesh.Model, all map[mesh.ProxyID]*xds.Resources, r *round) error {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	next := make(map[mesh.ProxyID]*snapshot, len(all))
@@ -39,6 +43,7 @@ func (s *store) publish(all map[mesh.ProxyID]*xds.Resources) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.model = model
 	for id, p := range s.proxies {
 		if _, stays := next[id]; !stays {
 			p.snap = nil
@@ -47,15 +52,39 @@ func (s *store) publish(all map[mesh.ProxyID]*xds.Resources) error {
 	}
 	for id, snap := range next {
 		p := s.proxy(id)
+		// Before the content is sent, so that an acknowledgement of it finds them.
+		snap.edition.generations.Store(&model.Generations)
 		if p.snap == snap {
 			continue
 		}
+		p.editions++
+		snap.edition.number = p.editions
 		p.snap = snap
 		for f := range p.feeds {
-			f.set(snap)
+			f.set(snap, r)
 		}
 	}
 	return nil
+}
+
+// current returns the model that is published; nil before the first.
+func (s *store) current() *mesh.Model {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.model
+}
+
+// present returns the model that is published, and the editions of the proxies that hold routes of a router.
+func (s *store) present(router mesh.ObjectRef) (*mesh.Model, map[mesh.ProxyID]*edition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	callers := map[mesh.ProxyID]*edition{}
+	for id, p := range s.proxies {
+		if p.snap != nil && p.snap.edition.holds(router) {
+			callers[id] = p.snap.edition
+		}
+	}
+	return s.model, callers
 }
 
 func (s *store) snapshot(id mesh.ProxyID) *snapshot {
@@ -74,7 +103,7 @@ func (s *store) attach(id mesh.ProxyID, f *feed) func() {
 	p := s.proxy(id)
 	p.feeds[f] = struct{}{}
 	if p.snap != nil {
-		f.set(p.snap)
+		f.set(p.snap, nil)
 	}
 	return func() {
 		s.mu.Lock()

@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -40,8 +41,6 @@ type stream struct {
 	mu    sync.Mutex
 	proxy mesh.ProxyID
 	types map[string]TypeStatus
-	// nonces are the nonce of the last message sent of each type.
-	nonces map[string]string
 }
 
 // begin reads the first request of the stream: which node it claims to be, and which configuration that node gets.
@@ -60,6 +59,7 @@ func (s *stream) begin(node *corev3.Node) error {
 	s.mu.Unlock()
 	s.server.streams.add(s)
 	s.detach = s.server.store.attach(proxy, s.feed)
+	s.server.changed()
 	s.server.log.Debug("proxy connected", "pod", s.pod.Name, "namespace", s.pod.Namespace, "proxy", proxy.Name, "protocol", s.protocol)
 	return nil
 }
@@ -79,34 +79,33 @@ func (s *stream) request(typeURL, version, nonce string, node *corev3.Node, refu
 	return nil
 }
 
-// verdict records an ACK or a NACK. One for an overtaken message says nothing about what the proxy uses now.
+// verdict records an ACK or a NACK. A further request with the same nonce changes the subscription, it is not a second verdict.
 func (s *stream) verdict(typeURL, nonce string, refusal *rpcstatus.Status) {
-	s.mu.Lock()
-	t, ok := s.types[typeURL]
-	if !ok || s.nonces[typeURL] != nonce {
-		s.mu.Unlock()
+	v := verdict{nonce: nonce, at: time.Now()}
+	if refusal != nil {
+		v.message = cmp.Or(refusal.GetMessage(), "refused without a word")
+	}
+	a := s.feed.heard(typeURL, v)
+	if a == nil {
 		return
 	}
-	// A further request with the same nonce changes the subscription, it is not a second verdict.
-	delete(s.nonces, typeURL)
+	s.mu.Lock()
+	t := s.types[typeURL]
 	if refusal == nil {
-		t.Acked, t.Nacked, t.Error = t.Sent, "", ""
-	} else {
-		t.Nacked, t.Error = t.Sent, refusal.GetMessage()
+		t.Acked = a.version
 	}
 	s.types[typeURL] = t
 	s.mu.Unlock()
 
-	s.feed.heard(typeURL, refusal != nil)
 	m := s.server.metrics
-	m.latency.WithLabelValues(typeName(typeURL)).Observe(time.Since(t.SentAt).Seconds())
+	m.latency.WithLabelValues(typeName(typeURL)).Observe(v.at.Sub(t.SentAt).Seconds())
 	if refusal == nil {
 		m.acks.WithLabelValues(typeName(typeURL)).Inc()
 		return
 	}
 	m.nacks.WithLabelValues(typeName(typeURL)).Inc()
 	s.server.log.Warn("proxy refused its configuration", "pod", s.pod.Name, "namespace", s.pod.Namespace,
-		"type", typeName(typeURL), "version", t.Nacked, "error", t.Error)
+		"type", typeName(typeURL), "version", a.version, "error", v.message)
 }
 
 // response is called right before a message is written.
@@ -115,10 +114,16 @@ func (s *stream) response(typeURL, version, nonce string) {
 	t := s.types[typeURL]
 	t.Sent, t.SentAt = version, time.Now()
 	s.types[typeURL] = t
-	s.nonces[typeURL] = nonce
 	s.mu.Unlock()
 	s.server.metrics.pushes.WithLabelValues(typeName(typeURL)).Inc()
-	s.feed.sent(typeURL)
+	s.feed.sent(typeURL, nonce)
+}
+
+// boundTo returns the proxy that the pod is.
+func (s *stream) boundTo() mesh.ProxyID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proxy
 }
 
 func (s *stream) status() ProxyStatus {
@@ -128,6 +133,7 @@ func (s *stream) status() ProxyStatus {
 	for typeURL, t := range s.types {
 		out.Types[typeName(typeURL)] = t
 	}
+	out.Refused = refusals(s.feed.standing(), s.server.store.current(), s.proxy)
 	return out
 }
 
@@ -137,11 +143,13 @@ func (s *stream) close() {
 	if s.detach != nil {
 		s.detach()
 		s.server.streams.remove(s)
+		s.server.changed()
 	}
 }
 
 // CreateDeltaWatch implements go-control-plane's cache for the delta loop.
 func (s *stream) CreateDeltaWatch(req *discoveryv3.DeltaDiscoveryRequest, sub cachev3.Subscription, out chan cachev3.DeltaResponse) (func(), error) {
+	defer s.server.changed()
 	return s.feed.open(req.GetTypeUrl(), func(*line) watch {
 		return &deltaWatch{typeURL: req.GetTypeUrl(), sub: sub, out: out}
 	}), nil
@@ -149,6 +157,7 @@ func (s *stream) CreateDeltaWatch(req *discoveryv3.DeltaDiscoveryRequest, sub ca
 
 // CreateWatch implements go-control-plane's cache for the state-of-the-world loop.
 func (s *stream) CreateWatch(req *discoveryv3.DiscoveryRequest, sub cachev3.Subscription, out chan cachev3.Response) (func(), error) {
+	defer s.server.changed()
 	return s.feed.open(req.GetTypeUrl(), func(l *line) watch {
 		return &sotwWatch{typeURL: req.GetTypeUrl(), sub: sub, out: out, line: l}
 	}), nil

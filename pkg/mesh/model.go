@@ -39,7 +39,9 @@ type Generation struct {
 
 // Reaches says whether what has generation g of an object has the change that made it want. An object of another UID
 // is another object.
-func (g Generation) Reaches(want Generation) bool { return g.UID == want.UID && g.Number >= want.Number }
+func (g Generation) Reaches(want Generation) bool {
+	return g.UID == want.UID && g.Number >= want.Number
+}
 
 // Node is the configuration of the sidecars of one virtual node.
 type Node struct {

@@ -74,7 +74,7 @@ func (t *translation) egress(n *mesh.Node) *listenerv3.Listener {
 			filter = t.egressTCP(n, p)
 		}
 		if filter != nil {
-			out.FilterChains = append(out.FilterChains, portChain(fmt.Sprintf("egress_%d", p.Port), p.Port, filter))
+			out.FilterChains = append(out.FilterChains, portChain(chainName(p.Port), p.Port, filter))
 		}
 	}
 	out.FilterChains = append(out.FilterChains, t.amazonChain(n))
@@ -87,6 +87,9 @@ func (t *translation) egress(n *mesh.Node) *listenerv3.Listener {
 	}
 	return out
 }
+
+// chainName names the chain of an egress port.
+func chainName(port uint32) string { return fmt.Sprintf("egress_%d", port) }
 
 // amazonPort is the port on which *.amazonaws.com passes whatever the egress filter says, as it did in App Mesh.
 const amazonPort = 443

@@ -26,9 +26,9 @@ const (
 	burstCeiling = 200 * time.Millisecond
 )
 
-// Publisher takes the configuration of all proxies; those it is not given are gone.
+// Publisher takes the configuration of all proxies, made from a model; those it is not given are gone.
 type Publisher interface {
-	Publish(map[mesh.ProxyID]*xds.Resources) error
+	Publish(*mesh.Model, map[mesh.ProxyID]*xds.Resources) error
 }
 
 // Config is what a Controller needs. All fields but IPv6 and Log are required.
@@ -174,7 +174,7 @@ func (c *Controller) publish(model *mesh.Model) {
 		}
 		all[id] = resources
 	}
-	if err := c.config.Publisher.Publish(all); err != nil {
+	if err := c.config.Publisher.Publish(model, all); err != nil {
 		c.log.Error("publish", "error", err)
 		return
 	}

@@ -42,7 +42,7 @@ type recorder struct {
 	count int
 }
 
-func (r *recorder) Publish(all map[mesh.ProxyID]*xds.Resources) error {
+func (r *recorder) Publish(_ *mesh.Model, all map[mesh.ProxyID]*xds.Resources) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last, r.count = all, r.count+1
