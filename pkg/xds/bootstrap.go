@@ -103,16 +103,16 @@ func Bootstrap(config BootstrapConfig) ([]byte, error) {
 	if b.OverloadManager, err = connectionLimit(); err != nil {
 		return nil, fmt.Errorf("make bootstrap: %w", err)
 	}
-	text, err := compact(b)
+	text, err := JSON(b)
 	if err != nil {
 		return nil, fmt.Errorf("make bootstrap: %w", err)
 	}
 	return text, nil
 }
 
-// compact writes a message as JSON without spaces. protojson varies its spacing on purpose, so its text is read and
-// written again; keys come out sorted.
-func compact(m proto.Message) ([]byte, error) {
+// JSON writes a message of Envoy's API on one line, with the names of its documentation, the same bytes for the same
+// content: protojson varies its spacing on purpose, so its text is read and written again; keys come out sorted.
+func JSON(m proto.Message) ([]byte, error) {
 	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package xds
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,13 +8,6 @@ import (
 	"testing"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-mesh/sluice/test/realenvoy"
 )
@@ -62,59 +54,23 @@ func TestEnvoyAccepts(t *testing.T) {
 	}
 }
 
-// bootstrapOf makes resources a configuration of their own: what comes by ADS is put where it is asked for.
+// bootstrapOf makes resources a configuration of their own.
 func bootstrapOf(t *testing.T, r *Resources) *bootstrapv3.Bootstrap {
 	t.Helper()
-	routes := map[string]*routev3.RouteConfiguration{}
-	for _, table := range r.Routes {
-		routes[table.GetName()] = table
+	b, err := Static(r)
+	if err != nil {
+		t.Fatal(err)
 	}
-	endpoints := map[string]*endpointv3.ClusterLoadAssignment{}
-	for _, e := range r.Endpoints {
-		endpoints[e.GetClusterName()] = e
-	}
-	resources := &bootstrapv3.Bootstrap_StaticResources{}
-	for _, l := range r.Listeners {
-		resources.Listeners = append(resources.Listeners, staticListener(t, l, routes))
-	}
-	for _, c := range r.Clusters {
-		c = proto.Clone(c).(*clusterv3.Cluster)
-		if c.GetEdsClusterConfig().GetEdsConfig().GetAds() != nil {
-			c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
-			c.EdsClusterConfig = nil
-			c.LoadAssignment = endpoints[c.GetName()]
-		}
-		resources.Clusters = append(resources.Clusters, c)
-	}
-	return &bootstrapv3.Bootstrap{StaticResources: resources}
+	// Tests run side by side, and on the machine of somebody who may use the port.
+	b.Admin = nil
+	return b
 }
 
 func rendered(t *testing.T, b *bootstrapv3.Bootstrap) []byte {
 	t.Helper()
-	text, err := protojson.Marshal(b)
-	if err != nil || !json.Valid(text) {
-		t.Fatalf("render: %v", err)
+	text, err := JSON(b)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return text
-}
-
-func staticListener(t *testing.T, l *listenerv3.Listener, routes map[string]*routev3.RouteConfiguration) *listenerv3.Listener {
-	t.Helper()
-	l = proto.Clone(l).(*listenerv3.Listener)
-	for _, chain := range l.GetFilterChains() {
-		for _, filter := range chain.GetFilters() {
-			manager := &hcmv3.HttpConnectionManager{}
-			if !filter.GetTypedConfig().MessageIs(manager) {
-				continue
-			}
-			if err := filter.GetTypedConfig().UnmarshalTo(manager); err != nil {
-				t.Fatal(err)
-			}
-			manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes[manager.GetRds().GetRouteConfigName()]}
-			if err := filter.GetTypedConfig().MarshalFrom(manager); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return l
 }

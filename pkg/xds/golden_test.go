@@ -9,7 +9,6 @@ import (
 	typesv3 "github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"sigs.k8s.io/yaml"
 
@@ -93,10 +92,9 @@ func printAll[M proto.Message](t *testing.T, messages []M) []any {
 	return out
 }
 
-// printOne goes through JSON, because the text of protojson is unstable on purpose.
 func printOne(t *testing.T, m proto.Message) any {
 	t.Helper()
-	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	text, err := JSON(m)
 	if err != nil {
 		t.Fatal(err)
 	}
