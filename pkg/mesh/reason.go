@@ -10,6 +10,9 @@ const (
 	// ReasonInvalid: a value cannot be served.
 	ReasonInvalid = "Invalid"
 
+	// ReasonAssumed: the files of a snapshot lack something that a cluster has, and it was assumed.
+	ReasonAssumed = "Assumed"
+
 	// ReasonMeshNotFound: no Mesh, or more than one, claims the object.
 	ReasonMeshNotFound = "MeshNotFound"
 	// ReasonGatewayNotFound: no VirtualGateway, or more than one, claims a GatewayRoute; or none an exposed VirtualService.
