@@ -15,7 +15,7 @@ import (
 // cache may lag behind a pod that was just created, so what it does not have is asked of the API server.
 func (c *Controller) ProxyOf(ctx context.Context, pod Pod) (mesh.ProxyID, error) {
 	if meta, ok := c.sources.pod(pod.Namespace, pod.Name); ok && string(meta.UID) == pod.UID {
-		return boundTo(meta)
+		return BoundTo(meta)
 	}
 	meta, err := c.pods.Namespace(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -27,11 +27,11 @@ func (c *Controller) ProxyOf(ctx context.Context, pod Pod) (mesh.ProxyID, error)
 	if string(meta.UID) != pod.UID {
 		return mesh.ProxyID{}, fmt.Errorf("pod %s/%s was replaced by another of the same name", pod.Namespace, pod.Name)
 	}
-	return boundTo(meta)
+	return BoundTo(meta)
 }
 
-// boundTo reads a pod's binding. It is pure.
-func boundTo(pod *metav1.PartialObjectMetadata) (mesh.ProxyID, error) {
+// BoundTo reads which configuration a pod was bound to at admission from its label and annotations. It is pure.
+func BoundTo(pod *metav1.PartialObjectMetadata) (mesh.ProxyID, error) {
 	node, gateway := pod.Annotations[sluice.AnnotationVirtualNode], pod.Annotations[sluice.AnnotationVirtualGateway]
 	switch {
 	case pod.Labels[sluice.LabelProxy] == "":

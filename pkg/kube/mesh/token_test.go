@@ -122,7 +122,7 @@ func TestBoundTo(t *testing.T) {
 			if c.label != "" {
 				pod.Labels = map[string]string{sluice.LabelProxy: c.label}
 			}
-			id, err := boundTo(pod)
+			id, err := BoundTo(pod)
 			got := id.String()
 			if err != nil {
 				got = err.Error()
