@@ -23,7 +23,7 @@ func (b *builder) nodes(nodes members) {
 			name := NodeListener{Mesh: mesh, Node: node.name, Protocol: l.protocol, Port: l.port}
 			out.Ingress = append(out.Ingress, IngressPort{
 				Port: l.port, Protocol: l.protocol, Cluster: name.IngressCluster(), Timeout: l.timeout, Idle: l.idle,
-				HealthPaths: healthPaths(node.listeners, l.port),
+				Limits: l.limits, HealthPaths: healthPaths(node.listeners, l.port),
 			})
 		}
 		out.Egress = b.egress(node.ref.Namespace, b.backends(node))

@@ -54,9 +54,7 @@ func (f fate) takes(path string) bool {
 // The first line that fits decides.
 var fates = []fate{
 	{path: "Mesh.meshOwner", reported: true},
-	{path: "VirtualNode.listeners.outlierDetection", reported: true},
 	{path: "VirtualGateway.listeners.healthCheck", reported: true},
-	{path: ".listeners.connectionPool", reported: true},
 	{path: ".listeners.tls", reported: true},
 	{path: ".clientPolicy", reported: true},
 	{path: "VirtualNode.serviceDiscovery.awsCloudMap", reported: true},
@@ -80,6 +78,8 @@ var fates = []fate{
 	{path: "Mesh.meshServiceDiscovery"},
 	{path: ".listeners.portMapping"},
 	{path: "VirtualNode.listeners.healthCheck"},
+	{path: "VirtualNode.listeners.outlierDetection"},
+	{path: ".listeners.connectionPool"},
 	{path: "VirtualNode.listeners.timeout"},
 	{path: "VirtualNode.serviceDiscovery.dns"},
 	{path: "VirtualNode.backends.virtualService.virtualServiceRef"},

@@ -136,6 +136,38 @@ var healthChecks = rapid.Custom(func(t *rapid.T) appmeshv1beta2.HealthCheckPolic
 	}
 })
 
+var (
+	durations = rapid.Custom(func(t *rapid.T) appmeshv1beta2.Duration {
+		return appmeshv1beta2.Duration{
+			Unit:  rapid.SampledFrom([]appmeshv1beta2.DurationUnit{"s", "s", "ms", "h"}).Draw(t, "unit"),
+			Value: rapid.SampledFrom([]int64{1, 5, 1000, 0, -1, 1 << 33, 1 << 62}).Draw(t, "value"),
+		}
+	})
+	outliers = rapid.Custom(func(t *rapid.T) appmeshv1beta2.OutlierDetection {
+		return appmeshv1beta2.OutlierDetection{
+			MaxServerErrors: weights.Draw(t, "errors"), MaxEjectionPercent: weights.Draw(t, "percent"),
+			Interval: durations.Draw(t, "sweep"), BaseEjectionDuration: durations.Draw(t, "ejection"),
+		}
+	})
+	pools = rapid.Custom(func(t *rapid.T) appmeshv1beta2.VirtualNodeConnectionPool {
+		return appmeshv1beta2.VirtualNodeConnectionPool{
+			TCP: maybe(t, rapid.Map(weights, func(n int64) appmeshv1beta2.TCPConnectionPool {
+				return appmeshv1beta2.TCPConnectionPool{MaxConnections: n}
+			}), "tcp"),
+			HTTP: maybe(t, httpPools, "http"),
+			HTTP2: maybe(t, rapid.Map(weights, func(n int64) appmeshv1beta2.HTTP2ConnectionPool {
+				return appmeshv1beta2.HTTP2ConnectionPool{MaxRequests: n}
+			}), "http2"),
+			GRPC: maybe(t, rapid.Map(weights, func(n int64) appmeshv1beta2.GRPCConnectionPool {
+				return appmeshv1beta2.GRPCConnectionPool{MaxRequests: n}
+			}), "grpc"),
+		}
+	})
+	httpPools = rapid.Custom(func(t *rapid.T) appmeshv1beta2.HTTPConnectionPool {
+		return appmeshv1beta2.HTTPConnectionPool{MaxConnections: weights.Draw(t, "connections"), MaxPendingRequests: maybe(t, weights, "pending")}
+	})
+)
+
 func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
 	if !rapid.Bool().Draw(t, label+"?") {
 		return nil
@@ -212,7 +244,10 @@ func node(t *rapid.T, i int) *appmeshv1beta2.VirtualNode {
 	n := &appmeshv1beta2.VirtualNode{ObjectMeta: metas(t, "node", i)}
 	n.Spec.AWSName = maybe(t, odd, "node name")
 	several(t, "listeners", func() {
-		n.Spec.Listeners = append(n.Spec.Listeners, appmeshv1beta2.Listener{PortMapping: mapping(t), HealthCheck: maybe(t, healthChecks, "health check")})
+		n.Spec.Listeners = append(n.Spec.Listeners, appmeshv1beta2.Listener{
+			PortMapping: mapping(t), HealthCheck: maybe(t, healthChecks, "health check"),
+			OutlierDetection: maybe(t, outliers, "outliers"), ConnectionPool: maybe(t, pools, "pool"),
+		})
 	})
 	host := rapid.OneOf(odd, rapid.Just(n.Name+"."+n.Namespace+".svc.cluster.local"), usual).Draw(t, "hostname")
 	n.Spec.ServiceDiscovery = maybe(t, rapid.Just(appmeshv1beta2.ServiceDiscovery{DNS: &appmeshv1beta2.DNSServiceDiscovery{Hostname: host}}), "discovery")
@@ -299,7 +334,10 @@ func gateway(t *rapid.T, i int) *appmeshv1beta2.VirtualGateway {
 	v := &appmeshv1beta2.VirtualGateway{ObjectMeta: metas(t, "gateway", i)}
 	v.Spec.NamespaceSelector = maybe(t, rapid.Just(metav1.LabelSelector{}), "selector")
 	several(t, "listeners", func() {
-		v.Spec.Listeners = append(v.Spec.Listeners, appmeshv1beta2.VirtualGatewayListener{PortMapping: appmeshv1beta2.VirtualGatewayPortMapping(mapping(t))})
+		v.Spec.Listeners = append(v.Spec.Listeners, appmeshv1beta2.VirtualGatewayListener{
+			PortMapping:    appmeshv1beta2.VirtualGatewayPortMapping(mapping(t)),
+			ConnectionPool: &appmeshv1beta2.VirtualGatewayConnectionPool{HTTP: maybe(t, httpPools, "gateway pool")},
+		})
 	})
 	return v
 }

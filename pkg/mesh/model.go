@@ -70,6 +70,8 @@ type IngressPort struct {
 	// Timeout of a request (0 is none) and Idle of a stream or connection.
 	Timeout Duration `json:"timeout"`
 	Idle    Duration `json:"idle"`
+	// Limits of what the sidecar has open to the application, if any.
+	Limits *Limits `json:"limits,omitempty"`
 	// HealthPaths are where callers check the port's health, sorted. Checks are not traffic, and not counted as such.
 	HealthPaths []string `json:"healthPaths,omitempty"`
 }
@@ -107,6 +109,8 @@ type Gateway struct {
 type GatewayListener struct {
 	Port     uint32   `json:"port"`
 	Protocol Protocol `json:"protocol"`
+	// Limits of what the gateway has open to each cluster that the listener leads to, if any.
+	Limits *Limits `json:"limits,omitempty"`
 	// Hosts are sorted by their first domain. Requests to other hosts get 404.
 	Hosts []GatewayHost `json:"hosts,omitempty"`
 }
@@ -244,7 +248,9 @@ type Cluster struct {
 	DNS *DNS `json:"dns,omitempty"`
 	// HealthCheck that each caller makes of every endpoint, if any.
 	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
-	Sources     []ObjectRef  `json:"sources"`
+	// OutlierDetection is how each caller ejects endpoints, if at all.
+	OutlierDetection *OutlierDetection `json:"outlierDetection,omitempty"`
+	Sources          []ObjectRef       `json:"sources"`
 }
 
 // ServiceRef names a Service of Kubernetes.

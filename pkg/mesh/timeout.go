@@ -76,19 +76,26 @@ func (b *builder) timeout(object ObjectRef, path *field.Path, t timeouts) (timeo
 
 // duration converts; what it cannot convert becomes the fallback.
 func (b *builder) duration(object ObjectRef, path *field.Path, d appmeshv1beta2.Duration, fallback Duration) Duration {
+	out, err := toDuration(path, d)
+	if err != nil {
+		b.remark(object, ReasonInvalid, err)
+		return fallback
+	}
+	return out
+}
+
+func toDuration(path *field.Path, d appmeshv1beta2.Duration) (Duration, *field.Error) {
 	unit := time.Second
 	switch d.Unit {
 	case appmeshv1beta2.DurationUnitS:
 	case appmeshv1beta2.DurationUnitMS:
 		unit = time.Millisecond
 	default:
-		b.remark(object, ReasonInvalid, field.NotSupported(path.Child("unit"), d.Unit, []appmeshv1beta2.DurationUnit{"s", "ms"}))
-		return fallback
+		return 0, field.NotSupported(path.Child("unit"), d.Unit, []appmeshv1beta2.DurationUnit{"s", "ms"})
 	}
 	// Envoy counts in int64 nanoseconds too: what does not fit here, it would refuse with everything else in its message.
 	if d.Value < 0 || d.Value > math.MaxInt64/int64(unit) {
-		b.remark(object, ReasonInvalid, field.Invalid(path.Child("value"), d.Value, "give a number of units that is not negative and below 292 years"))
-		return fallback
+		return 0, field.Invalid(path.Child("value"), d.Value, "give a number of units that is not negative and below 292 years")
 	}
-	return Duration(time.Duration(d.Value) * unit)
+	return Duration(time.Duration(d.Value) * unit), nil
 }

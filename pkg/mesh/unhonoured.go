@@ -26,8 +26,6 @@ func (b *builder) notHonouredMesh(ref ObjectRef, m *appmeshv1beta2.Mesh) {
 func (b *builder) notHonouredNode(ref ObjectRef, v *appmeshv1beta2.VirtualNode) {
 	for i, l := range v.Spec.Listeners {
 		path := specPath.Child("listeners").Index(i)
-		b.ignored(ref, l.OutlierDetection != nil, path.Child("outlierDetection"), "no endpoint is ejected")
-		b.ignored(ref, l.ConnectionPool != nil, path.Child("connectionPool"), "connections and requests are not limited")
 		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
 	}
 	b.ignored(ref, hasPolicy(v.Spec.BackendDefaults), specPath.Child("backendDefaults", "clientPolicy"), "connections to backends are made without TLS")
@@ -60,7 +58,6 @@ func (b *builder) notHonouredGateway(ref ObjectRef, v *appmeshv1beta2.VirtualGat
 	for i, l := range v.Spec.Listeners {
 		path := specPath.Child("listeners").Index(i)
 		b.ignored(ref, l.HealthCheck != nil, path.Child("healthCheck"), "nobody checks the gateway by this; give its pods a readiness probe, for example of /ready on port 9901, which takes them out of their Service")
-		b.ignored(ref, l.ConnectionPool != nil, path.Child("connectionPool"), "connections and requests are not limited")
 		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
 	}
 	b.ignored(ref, hasPolicy(v.Spec.BackendDefaults), specPath.Child("backendDefaults", "clientPolicy"), "connections to virtual services are made without TLS")

@@ -78,7 +78,8 @@ func (b *builder) gateways() {
 func (b *builder) gatewayListeners(ref ObjectRef, v *appmeshv1beta2.VirtualGateway) []GatewayListener {
 	var out []GatewayListener
 	for i, l := range v.Spec.Listeners {
-		path := specPath.Child("listeners").Index(i).Child("portMapping")
+		base := specPath.Child("listeners").Index(i)
+		path := base.Child("portMapping")
 		port, protocol, err := portOf(path, appmeshv1beta2.PortMapping(l.PortMapping))
 		if err == nil && protocol == TCP {
 			err = field.NotSupported(path.Child("protocol"), protocol, []Protocol{GRPC, HTTP, HTTP2})
@@ -90,7 +91,10 @@ func (b *builder) gatewayListeners(ref ObjectRef, v *appmeshv1beta2.VirtualGatew
 			b.blocked(ref, ReasonInvalid, err)
 			continue
 		}
-		out = append(out, GatewayListener{Port: port, Protocol: protocol})
+		out = append(out, GatewayListener{
+			Port: port, Protocol: protocol,
+			Limits: b.limits(ref, base.Child("connectionPool"), protocol, gatewayPool(l.ConnectionPool)),
+		})
 	}
 	slices.SortFunc(out, func(a, b GatewayListener) int { return cmp.Compare(a.Port, b.Port) })
 	return out

@@ -31,6 +31,8 @@ type listener struct {
 	// ownTimeout is set if the user gave the timeout, which then is the callers' too where no route says otherwise.
 	ownTimeout bool
 	health     *HealthCheck
+	outlier    *OutlierDetection
+	limits     *Limits
 }
 
 // members are the virtual nodes of all meshes.
@@ -92,6 +94,8 @@ func (b *builder) nodeListeners(node *member, clusters map[string]ObjectRef) {
 		out := listener{port: port, protocol: protocol}
 		out.timeout, out.idle, out.ownTimeout = b.listenerTimeout(node.ref, path.Child("timeout"), protocol, l.Timeout)
 		out.health = b.healthCheck(node, path.Child("healthCheck"), out, l.HealthCheck)
+		out.outlier = b.outlierDetection(node.ref, path.Child("outlierDetection"), l.OutlierDetection)
+		out.limits = b.limits(node.ref, path.Child("connectionPool"), protocol, l.ConnectionPool)
 		if c := b.cluster(node, out); c != nil && clusters[c.Name].Kind != "" {
 			b.blocked(node.ref, ReasonNameConflict, field.Duplicate(specPath.Child("awsName"),
 				fmt.Sprintf("%s (the name of a cluster of %s too, which is older; choose another)", c.Name, clusters[c.Name])))
@@ -129,7 +133,7 @@ func (b *builder) cluster(node *member, l listener) *Cluster {
 	name := NodeListener{Mesh: meshName(node.mesh), Node: node.name, Protocol: l.protocol, Port: l.port}
 	c := &Cluster{
 		Name: name.EgressCluster(), Port: l.port, Protocol: l.protocol, Addresses: familyOf(node.mesh),
-		HealthCheck: l.health, Sources: []ObjectRef{node.ref},
+		HealthCheck: l.health, OutlierDetection: l.outlier, Sources: []ObjectRef{node.ref},
 	}
 	path := specPath.Child("serviceDiscovery", "dns", "hostname")
 	if !isHostname(d.DNS.Hostname) {

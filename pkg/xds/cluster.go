@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
@@ -32,7 +31,7 @@ func ingressCluster(p mesh.IngressPort) *clusterv3.Cluster {
 		ConnectTimeout:                durationpb.New(localConnectTimeout),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		LoadAssignment:                loadAssignment(p.Cluster, []mesh.Address{{IP: localhost, Port: p.Port}}, 0),
-		CircuitBreakers:               noLimits(),
+		CircuitBreakers:               circuitBreakers(p.Limits),
 		TypedExtensionProtocolOptions: upstreamProtocol(p.Protocol),
 	}
 }
@@ -42,10 +41,11 @@ func egressCluster(c *mesh.Cluster) *clusterv3.Cluster {
 	out := &clusterv3.Cluster{
 		Name:                          c.Name,
 		ConnectTimeout:                durationpb.New(egressConnectTimeout),
-		CircuitBreakers:               noLimits(),
+		CircuitBreakers:               circuitBreakers(nil),
 		TypedExtensionProtocolOptions: upstreamProtocol(c.Protocol),
 	}
 	checkHealth(out, c.HealthCheck)
+	out.OutlierDetection = outlierDetection(c.OutlierDetection)
 	if c.DNS == nil {
 		out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
 		out.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()}
@@ -75,19 +75,9 @@ func passthroughCluster(name string) *clusterv3.Cluster {
 		ConnectTimeout:                durationpb.New(passthroughConnectTimeout),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST},
 		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,
-		CircuitBreakers:               noLimits(),
+		CircuitBreakers:               circuitBreakers(nil),
 		TypedExtensionProtocolOptions: asDownstream,
 	}
-}
-
-// unlimited is what App Mesh set. Envoy's own limits of 1024 would be a surprise at the first load test.
-const unlimited = 1<<31 - 1
-
-func noLimits() *clusterv3.CircuitBreakers {
-	limit := wrapperspb.UInt32(unlimited)
-	return &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
-		MaxConnections: limit, MaxPendingRequests: limit, MaxRequests: limit, MaxRetries: limit,
-	}}}
 }
 
 // loadAssignment holds addresses, or none: an empty one is sent too, since Envoy would wait for a missing one. Their health

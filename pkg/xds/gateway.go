@@ -32,6 +32,7 @@ func (t *translation) gateway(g *mesh.Gateway) {
 		t.out.Listeners = append(t.out.Listeners, listener)
 		t.out.Routes = append(t.out.Routes, t.gatewayRoutes(name, l))
 	}
+	t.limitGateway(g)
 }
 
 func (t *translation) gatewayRoutes(name string, l mesh.GatewayListener) *routev3.RouteConfiguration {

@@ -40,7 +40,11 @@ type pod struct {
 func newPod(t *testing.T, name string) *pod {
 	t.Helper()
 	p := &pod{name: name}
-	server := httptest.NewServer(p)
+	server := httptest.NewUnstartedServer(p)
+	server.Config.Protocols = &http.Protocols{}
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
 	t.Cleanup(server.Close)
 	at := netip.MustParseAddrPort(server.Listener.Addr().String())
 	p.Address = mesh.Address{IP: at.Addr().String(), Port: uint32(at.Port())}
