@@ -65,6 +65,11 @@ test-walkthrough: ## The walk-through of the README on a real cluster
 e2e: export SLUICE_TIMED := 1
 e2e: test-walkthrough ## The same with the timed promises asserted too: for a quiet machine
 
+.PHONY: bench
+bench: ## Measure what the design promises, side by side with peers where there are any; figures, no verdicts
+	@assets=$$($(CLUSTER) assets) && envoy=$$($(CLUSTER) tool envoy) && set -x && ulimit -n $$(ulimit -Hn) && \
+	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy go test $(TEST_FLAGS) -timeout 60m -run '^$$' -bench . -benchtime 20x ./test/bench/...
+
 .PHONY: golden
 golden: ## Rewrite the golden files from what the code does now; review the diff
 	@envoy=$$($(CLUSTER) tool envoy) && SLUICE_ENVOY=$$envoy go test ./pkg/inject ./pkg/mesh ./pkg/xds ./pkg/canary ./pkg/validate -update

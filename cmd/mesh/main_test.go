@@ -36,9 +36,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
@@ -72,7 +69,7 @@ func TestTheProcess(t *testing.T) {
 	create(t, kube, dyn, namespace)
 	o := options{
 		clusterDomain: "cluster.local", namespace: namespace, lease: "sluice-mesh", identity: "test", logLevel: "error",
-		certDir: certificates(t), kubeconfig: kubeconfig(t, config),
+		certDir: certificates(t), kubeconfig: realkube.Kubeconfig(t, config),
 		xds: address(t), metrics: address(t), health: address(t), debug: address(t),
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -251,21 +248,6 @@ func address(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-func kubeconfig(t *testing.T, config *rest.Config) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	out := api.Config{
-		CurrentContext: "test",
-		Contexts:       map[string]*api.Context{"test": {Cluster: "test", AuthInfo: "test"}},
-		Clusters:       map[string]*api.Cluster{"test": {Server: "https://" + strings.TrimPrefix(config.Host, "https://"), CertificateAuthorityData: config.CAData}},
-		AuthInfos:      map[string]*api.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
-	}
-	if err := clientcmd.WriteToFile(out, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // certificates writes a self-signed serving certificate that is its own authority.

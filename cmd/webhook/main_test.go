@@ -8,15 +8,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/sluice-mesh/sluice/test/realkube"
 )
@@ -27,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(realkube.Main(m)) }
 // then gone.
 func TestProcess(t *testing.T) {
 	config := realkube.Start(t)
-	t.Setenv("KUBECONFIG", kubeconfig(t, config))
+	t.Setenv("KUBECONFIG", realkube.Kubeconfig(t, config))
 	namespace := realkube.Namespace(t, config, nil)
 	hooks, health, metrics := freePort(t), freePort(t), freePort(t)
 	settings, err := parse([]string{
@@ -77,22 +72,6 @@ func TestProcess(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Error("does not end")
 	}
-}
-
-// kubeconfig writes what a person outside of the cluster would have.
-func kubeconfig(t *testing.T, config *rest.Config) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "config")
-	err := clientcmd.WriteToFile(clientcmdapi.Config{
-		CurrentContext: "test",
-		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "test"}},
-		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: config.Host, CertificateAuthorityData: config.CAData}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
-	}, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 func fetch(url string) (int, string) {

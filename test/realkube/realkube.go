@@ -26,6 +26,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
@@ -118,4 +120,20 @@ func Namespace(t testing.TB, config *rest.Config, labels map[string]string) stri
 		t.Fatal(err)
 	}
 	return namespace.Name
+}
+
+// Kubeconfig writes a file for the processes that read one, and returns its path.
+func Kubeconfig(t testing.TB, config *rest.Config) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	out := api.Config{
+		CurrentContext: "test",
+		Contexts:       map[string]*api.Context{"test": {Cluster: "test", AuthInfo: "test"}},
+		Clusters:       map[string]*api.Cluster{"test": {Server: "https://" + strings.TrimPrefix(config.Host, "https://"), CertificateAuthorityData: config.CAData}},
+		AuthInfos:      map[string]*api.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken}},
+	}
+	if err := clientcmd.WriteToFile(out, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
