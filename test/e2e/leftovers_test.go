@@ -17,8 +17,9 @@ func traces() []string {
 		"device":    {"ip", "-o", "link"},
 		"nft table": {"nft", "list", "tables"},
 		"mount":     {"mount"},
-		"process":   {"ps", "-eo", "pid,args"},
-		"host":      {"cat", "/etc/hosts"},
+		// What outlives the cluster has lost its parent; other programs' children are none of ours, whatever they are called.
+		"process": {"ps", "--ppid", "1", "-o", "pid,args"},
+		"host":    {"cat", "/etc/hosts"},
 	} {
 		text, err := exec.Command(command[0], command[1:]...).CombinedOutput()
 		if err != nil {
