@@ -1,0 +1,219 @@
+package mesh
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+)
+
+// Objects finds what there is around an object: in caches, in files, or over the network.
+type Objects interface {
+	// Object gives an object of one of App Mesh's kinds, or nil.
+	Object(ref ObjectRef) metav1.Object
+	// Namespace gives a namespace, or nil. Its name and labels are enough.
+	Namespace(name string) *corev1.Namespace
+	// Meshes and VirtualGateways are asked for as lists, because membership follows from their selectors.
+	Meshes() []*appmeshv1beta2.Mesh
+	VirtualGateways() []*appmeshv1beta2.VirtualGateway
+}
+
+// Check gives the problems that one object has, by building a mesh of it and of what it leads to, and of nothing else:
+// the work does not grow with the cluster. object need not be among around, and counts in its place if it is.
+//
+// What it does not lead to it cannot be told to be in conflict with: two objects of one name, or two services on one
+// port, are found by Build. Nor does it look at Services, so host names pass.
+func Check(kind string, object metav1.Object, around Objects) []Problem {
+	ref := refOf(kind, object)
+	n := &neighbourhood{around: around, candidate: ref, seen: map[ObjectRef]bool{}, namespaces: map[string]bool{}}
+	n.add(ref, object)
+	n.snapshot.Meshes = append(n.snapshot.Meshes, n.meshes()...)
+	_, all := Build(n.snapshot)
+	var own []Problem
+	for _, p := range all {
+		if p.Object == ref && p.Reason != ReasonHostNotFound {
+			own = append(own, p)
+		}
+	}
+	return own
+}
+
+// neighbourhood collects an object and what it leads to.
+type neighbourhood struct {
+	around     Objects
+	candidate  ObjectRef
+	seen       map[ObjectRef]bool
+	namespaces map[string]bool
+	snapshot   Snapshot
+}
+
+// find adds the object of a reference, unless it is there already or does not exist.
+func (n *neighbourhood) find(ref ObjectRef) {
+	if n.seen[ref] {
+		return
+	}
+	if object := n.around.Object(ref); object != nil {
+		n.add(ref, object)
+	}
+}
+
+func (n *neighbourhood) add(ref ObjectRef, object metav1.Object) {
+	n.seen[ref] = true
+	if ref.Namespace != "" && !n.namespaces[ref.Namespace] {
+		n.namespaces[ref.Namespace] = true
+		if namespace := n.around.Namespace(ref.Namespace); namespace != nil {
+			n.snapshot.Namespaces = append(n.snapshot.Namespaces, namespace)
+		}
+	}
+	s := &n.snapshot
+	switch o := object.(type) {
+	case *appmeshv1beta2.Mesh:
+		s.Meshes = append(s.Meshes, o)
+	case *appmeshv1beta2.VirtualNode:
+		s.VirtualNodes = append(s.VirtualNodes, o)
+		n.followNode(ref, o)
+	case *appmeshv1beta2.VirtualService:
+		s.VirtualServices = append(s.VirtualServices, o)
+		n.followService(ref, o)
+	case *appmeshv1beta2.VirtualRouter:
+		s.VirtualRouters = append(s.VirtualRouters, o)
+		n.followRouter(ref, o)
+	case *appmeshv1beta2.VirtualGateway:
+		s.VirtualGateways = append(s.VirtualGateways, o)
+	case *appmeshv1beta2.GatewayRoute:
+		s.GatewayRoutes = append(s.GatewayRoutes, o)
+		n.followGatewayRoute(ref, o)
+	case *appmeshv1beta2.BackendGroup:
+		s.BackendGroups = append(s.BackendGroups, o)
+		for _, service := range o.Spec.VirtualServices {
+			n.find(refTo(KindVirtualService, service.Namespace, service.Name, ref))
+		}
+	}
+}
+
+// followNode follows the backends of the candidate alone: those of the nodes that it leads to are not its business,
+// and would lead all over the mesh.
+func (n *neighbourhood) followNode(ref ObjectRef, node *appmeshv1beta2.VirtualNode) {
+	if ref != n.candidate {
+		return
+	}
+	for _, backend := range node.Spec.Backends {
+		if r := backend.VirtualService.VirtualServiceRef; r != nil {
+			n.find(refTo(KindVirtualService, r.Namespace, r.Name, ref))
+		}
+	}
+	for _, group := range node.Spec.BackendGroups {
+		n.find(refTo(KindBackendGroup, group.Namespace, group.Name, ref))
+	}
+}
+
+func (n *neighbourhood) followService(ref ObjectRef, service *appmeshv1beta2.VirtualService) {
+	if p := service.Spec.Provider; p != nil {
+		if p.VirtualNode != nil && p.VirtualNode.VirtualNodeRef != nil {
+			r := p.VirtualNode.VirtualNodeRef
+			n.find(refTo(KindVirtualNode, r.Namespace, r.Name, ref))
+		}
+		if p.VirtualRouter != nil && p.VirtualRouter.VirtualRouterRef != nil {
+			r := p.VirtualRouter.VirtualRouterRef
+			n.find(refTo(KindVirtualRouter, r.Namespace, r.Name, ref))
+		}
+	}
+	if _, exposed := service.Annotations[appmeshv1beta2.AnnotationGatewayExpose]; exposed && ref == n.candidate {
+		n.addGateways()
+	}
+}
+
+func (n *neighbourhood) followRouter(ref ObjectRef, router *appmeshv1beta2.VirtualRouter) {
+	for _, route := range router.Spec.Routes {
+		for _, target := range targetsOf(route) {
+			if r := target.VirtualNodeRef; r != nil {
+				n.find(refTo(KindVirtualNode, r.Namespace, r.Name, ref))
+			}
+		}
+	}
+}
+
+// targetsOf lists the targets of every kind that a route gives.
+func targetsOf(route appmeshv1beta2.Route) []appmeshv1beta2.WeightedTarget {
+	var targets []appmeshv1beta2.WeightedTarget
+	if r := route.GRPCRoute; r != nil {
+		targets = append(targets, r.Action.WeightedTargets...)
+	}
+	if r := route.HTTPRoute; r != nil {
+		targets = append(targets, r.Action.WeightedTargets...)
+	}
+	if r := route.HTTP2Route; r != nil {
+		targets = append(targets, r.Action.WeightedTargets...)
+	}
+	if r := route.TCPRoute; r != nil {
+		targets = append(targets, r.Action.WeightedTargets...)
+	}
+	return targets
+}
+
+func (n *neighbourhood) followGatewayRoute(ref ObjectRef, route *appmeshv1beta2.GatewayRoute) {
+	if r := route.Spec.VirtualGatewayRef; r != nil && r.Name != "" {
+		n.find(refTo(KindVirtualGateway, r.Namespace, r.Name, ref))
+	} else {
+		n.addGateways()
+	}
+	if parts, err := partsOf(route.Spec); err == nil {
+		if r := parts.target.VirtualService.VirtualServiceRef; r != nil {
+			n.find(refTo(KindVirtualService, r.Namespace, r.Name, ref))
+		}
+	}
+}
+
+func (n *neighbourhood) addGateways() {
+	for _, gateway := range n.around.VirtualGateways() {
+		if ref := refOf(KindVirtualGateway, gateway); !n.seen[ref] {
+			n.add(ref, gateway)
+		}
+	}
+}
+
+// meshes lists all but the candidate, which is there already.
+func (n *neighbourhood) meshes() []*appmeshv1beta2.Mesh {
+	var out []*appmeshv1beta2.Mesh
+	for _, mesh := range n.around.Meshes() {
+		if refOf(KindMesh, mesh) != n.candidate {
+			out = append(out, mesh)
+		}
+	}
+	return out
+}
+
+// ObjectsOf finds among the objects of a snapshot.
+func ObjectsOf(s Snapshot) Objects {
+	in := &objects{Snapshot: s, byRef: map[ObjectRef]metav1.Object{}, namespaces: map[string]*corev1.Namespace{}}
+	add(in, KindMesh, s.Meshes)
+	add(in, KindVirtualNode, s.VirtualNodes)
+	add(in, KindVirtualService, s.VirtualServices)
+	add(in, KindVirtualRouter, s.VirtualRouters)
+	add(in, KindVirtualGateway, s.VirtualGateways)
+	add(in, KindGatewayRoute, s.GatewayRoutes)
+	add(in, KindBackendGroup, s.BackendGroups)
+	for _, namespace := range s.Namespaces {
+		in.namespaces[namespace.Name] = namespace
+	}
+	return in
+}
+
+type objects struct {
+	Snapshot
+	byRef      map[ObjectRef]metav1.Object
+	namespaces map[string]*corev1.Namespace
+}
+
+func add[O metav1.Object](in *objects, kind string, list []O) {
+	for _, o := range list {
+		in.byRef[refOf(kind, o)] = o
+	}
+}
+
+func (o *objects) Object(ref ObjectRef) metav1.Object      { return o.byRef[ref] }
+func (o *objects) Namespace(name string) *corev1.Namespace { return o.namespaces[name] }
+func (o *objects) Meshes() []*appmeshv1beta2.Mesh          { return o.Snapshot.Meshes }
+func (o *objects) VirtualGateways() []*appmeshv1beta2.VirtualGateway {
+	return o.Snapshot.VirtualGateways
+}
