@@ -14,6 +14,7 @@ import (
 func (b *builder) gatewayRoutes(gateways []*gateway) {
 	for _, v := range b.routeList {
 		ref := refOf(KindGatewayRoute, v)
+		b.limitGatewayRoute(ref, v)
 		g := b.gatewayOf(ref, v, gateways)
 		if g == nil {
 			continue

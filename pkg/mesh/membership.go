@@ -58,6 +58,7 @@ func (b *builder) checkMeshes() {
 		ref := refOf(KindMesh, m)
 		b.checkSelector(ref, specPath.Child("namespaceSelector"), m.Spec.NamespaceSelector)
 		b.notHonouredMesh(ref, m)
+		b.checkName(ref, meshName(m))
 	}
 }
 

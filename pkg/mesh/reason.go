@@ -9,6 +9,10 @@ const (
 	ReasonNotHonoured = "NotHonoured"
 	// ReasonInvalid: a value cannot be served.
 	ReasonInvalid = "Invalid"
+	// ReasonBeyondLimits: App Mesh refused it behind its webhooks; where it is stored, it is served.
+	ReasonBeyondLimits = "BeyondLimits"
+	// ReasonUnreachable: a route that no request comes to, because an earlier one takes them all.
+	ReasonUnreachable = "Unreachable"
 
 	// ReasonAssumed: the files of a snapshot lack something that a cluster has, and it was assumed.
 	ReasonAssumed = "Assumed"

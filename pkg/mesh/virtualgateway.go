@@ -60,6 +60,7 @@ func (b *builder) gateways() {
 		b.checkSelector(ref, specPath.Child("gatewayRouteSelector"), v.Spec.GatewayRouteSelector)
 		all = append(all, &gateway{ref: ref, spec: &v.Spec, mesh: m, listeners: b.gatewayListeners(ref, v)})
 		b.notHonouredGateway(ref, v)
+		b.limitGateway(ref, v)
 	}
 	b.gatewayRoutes(all)
 	b.expose(all)

@@ -63,6 +63,7 @@ func (b *builder) virtualNodes() members {
 		found[ref] = node
 		b.nodeListeners(node, clusters)
 		b.notHonouredNode(ref, v)
+		b.limitNode(ref, v)
 	}
 	slices.SortFunc(b.model.Clusters, func(x, y Cluster) int { return cmp.Compare(x.Name, y.Name) })
 	return found

@@ -30,6 +30,7 @@ func (b *builder) virtualRouters(nodes members) map[ObjectRef]*router {
 		if v.Generation > 0 {
 			b.model.Generations[ref] = Generation{UID: string(v.UID), Number: v.Generation}
 		}
+		b.limitRouter(ref, v)
 	}
 	return found
 }
@@ -70,6 +71,10 @@ func (r *routerBuilder) ports(spec appmeshv1beta2.VirtualRouterSpec) []ServicePo
 			r.blocked(r.ref, ReasonNoListener, field.Invalid(d.path, d.name,
 				"no listener of the router takes this route; its protocol, or the port in its match, must be that of a listener"))
 		}
+		if d.hiddenBy != "" && !d.reached {
+			r.remark(r.ref, ReasonUnreachable, field.Invalid(d.path.Child("match"), d.name, fmt.Sprintf(
+				"no request comes to this route: %q takes them all before it; narrow that, or give this one the lower priority number", d.hiddenBy)))
+		}
 	}
 	return ports
 }
@@ -86,7 +91,9 @@ type draft struct {
 	timeout  Duration
 	idle     Duration
 	retry    *Retry
-	used     bool
+	// used is set if a listener takes the route, reached if requests come to it there; else hiddenBy takes them.
+	used, reached bool
+	hiddenBy      string
 }
 
 func (r *routerBuilder) drafts(spec appmeshv1beta2.VirtualRouterSpec) []*draft {
@@ -180,6 +187,11 @@ func (r *routerBuilder) routesOn(p ServicePort, drafts []*draft) []Route {
 			r.blocked(r.ref, ReasonPortConflict, field.Invalid(d.path, d.name,
 				fmt.Sprintf("port %d takes TCP, where requests cannot be told apart: all go to route %q", p.Port, routes[0].Name)))
 			continue
+		}
+		if i := slices.IndexFunc(routes, func(earlier Route) bool { return hides(earlier.Match, d.match) }); i >= 0 {
+			d.hiddenBy = routes[i].Name
+		} else {
+			d.reached = true
 		}
 		routes = append(routes, Route{
 			Name: d.name, Match: d.match, Targets: r.targets(p, d), Timeout: d.timeout, Idle: d.idle, Retry: d.retry,

@@ -18,6 +18,7 @@ func (b *builder) virtualServices(nodes members, routers map[ObjectRef]*router) 
 			continue
 		}
 		name := serviceName(v)
+		b.checkName(ref, name)
 		if !isDomain(canonical(name)) {
 			b.blocked(ref, ReasonInvalid, field.Invalid(specPath.Child("awsName"), name, "callers use the name as a host name, and this is none"))
 			continue
