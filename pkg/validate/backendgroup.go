@@ -10,7 +10,7 @@ var backendGroupRules = []bound[appmeshv1beta2.BackendGroup]{
 
 // BackendGroup checks a BackendGroup; old is nil when it is new.
 func BackendGroup(old, new *appmeshv1beta2.BackendGroup, world World) []Finding {
-	return evaluate(backendGroupRules, change[appmeshv1beta2.BackendGroup]{old, new, world})
+	return evaluate(backendGroupRules, change[appmeshv1beta2.BackendGroup]{old: old, new: new, world: world})
 }
 
 func groupImmutable(c change[appmeshv1beta2.BackendGroup]) []problem {

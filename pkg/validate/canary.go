@@ -18,5 +18,5 @@ var canaryRules = []bound[canaryv1beta1.Canary]{
 
 // Canary checks a Canary; old is nil when it is new.
 func Canary(old, new *canaryv1beta1.Canary, world World) []Finding {
-	return evaluate(canaryRules, change[canaryv1beta1.Canary]{old, new, world})
+	return evaluate(canaryRules, change[canaryv1beta1.Canary]{old: old, new: new, world: world})
 }

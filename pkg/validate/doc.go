@@ -9,6 +9,8 @@
 //
 // An update is refused only for what it makes worse: what was already wrong before is reported as a warning.
 //
+// What the control plane would say of an object of the mesh is told too, by its own builder: see served.go.
+//
 // To add a rule: one line in the table of rules.go, one function in the file of its kind, one line in that file's list,
 // one folder in testdata.
 package validate

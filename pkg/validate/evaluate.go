@@ -1,9 +1,18 @@
 package validate
 
+import (
+	"regexp"
+	"sync"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+)
+
 // change is what a rule looks at: an object, what it was before (nil when it is new) and the world around it.
 type change[T any] struct {
 	old, new *T
 	world    World
+	// built gives what the control plane says of the new object; it is asked once for all rules, and only if one wants to know.
+	built func() []mesh.Problem
 }
 
 // bound ties a rule of the table to the function that checks it for one kind.
@@ -24,6 +33,7 @@ func evaluate[T any](rules []bound[T], c change[T]) []Finding {
 // run applies every rule that speaks at this place.
 func run[T any](rules []bound[T], c change[T]) []Finding {
 	var findings []Finding
+	c.built = sync.OnceValue(func() []mesh.Problem { return build(c.new, c.world) })
 	for _, rule := range rules {
 		if !speaks(rule.id, c.world.At) {
 			continue
@@ -32,20 +42,35 @@ func run[T any](rules []bound[T], c change[T]) []Finding {
 			findings = append(findings, problem.finding(rule.id))
 		}
 	}
-	return findings
+	return uncovered(findings)
 }
 
-// ratchet turns refusals that were there before, word for word, into warnings. Word for word, because the sentence
-// holds the values: a value that changed is judged anew.
+// ratchet turns refusals that were there before into warnings: first those that are the same word for word, then those
+// that only moved to another place in a list. The sentence holds the values, so a value that changed is judged anew.
 func ratchet(now, before []Finding) []Finding {
-	was := map[Finding]bool{}
+	exact, moved := map[Finding]bool{}, map[Finding]int{}
 	for _, finding := range before {
-		was[finding] = true
+		exact[finding] = true
+		moved[finding.anywhere()]++
 	}
-	for i, finding := range now {
-		if finding.Severity == Deny && was[finding] {
-			now[i].Severity = Warn
+	forgive := func(old func(Finding) bool) {
+		for i, finding := range now {
+			if finding.Severity == Deny && old(finding) {
+				now[i].Severity = Warn
+				moved[finding.anywhere()]--
+			}
 		}
 	}
+	forgive(func(f Finding) bool { return exact[f] })
+	forgive(func(f Finding) bool { return moved[f.anywhere()] > 0 })
 	return now
+}
+
+var indices = regexp.MustCompile(`\[\d+\]`)
+
+// anywhere is the finding without its place in the lists of the object.
+func (f Finding) anywhere() Finding {
+	f.Path = indices.ReplaceAllString(f.Path, "")
+	f.Message = indices.ReplaceAllString(f.Message, "")
+	return f
 }

@@ -9,7 +9,7 @@ import (
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 )
 
-var gatewayRouteRules = []bound[appmeshv1beta2.GatewayRoute]{
+var gatewayRouteRules = append([]bound[appmeshv1beta2.GatewayRoute]{
 	{"AM001", gatewayRouteImmutable},
 	{"AM008", gatewayRouteType},
 	{"AM009", httpGatewayRoute(gatewayRouteMatch)},
@@ -18,11 +18,11 @@ var gatewayRouteRules = []bound[appmeshv1beta2.GatewayRoute]{
 	{"AM013", httpGatewayRoute(gatewayRouteRewrite)},
 	{"AM014", grpcGatewayRoute(gatewayRouteService)},
 	{"AM012", grpcGatewayRoute(gatewayRouteMetadata)},
-}
+}, servedBy[appmeshv1beta2.GatewayRoute]()...)
 
 // GatewayRoute checks a GatewayRoute; old is nil when it is new.
 func GatewayRoute(old, new *appmeshv1beta2.GatewayRoute, world World) []Finding {
-	return evaluate(gatewayRouteRules, change[appmeshv1beta2.GatewayRoute]{old, new, world})
+	return evaluate(gatewayRouteRules, change[appmeshv1beta2.GatewayRoute]{old: old, new: new, world: world})
 }
 
 func gatewayRouteImmutable(c change[appmeshv1beta2.GatewayRoute]) []problem {

@@ -17,7 +17,7 @@ var hpaRules = []bound[autoscalingv2.HorizontalPodAutoscaler]{
 
 // HorizontalPodAutoscaler checks a HorizontalPodAutoscaler where it has to do with a Canary; old is nil when it is new.
 func HorizontalPodAutoscaler(old, new *autoscalingv2.HorizontalPodAutoscaler, world World) []Finding {
-	return evaluate(hpaRules, change[autoscalingv2.HorizontalPodAutoscaler]{old, new, world})
+	return evaluate(hpaRules, change[autoscalingv2.HorizontalPodAutoscaler]{old: old, new: new, world: world})
 }
 
 var scaleTargetPath = field.NewPath("spec", "scaleTargetRef")

@@ -6,14 +6,14 @@ import (
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 )
 
-var meshRules = []bound[appmeshv1beta2.Mesh]{
+var meshRules = append([]bound[appmeshv1beta2.Mesh]{
 	{"AM001", meshImmutable},
 	{"AM002", meshIPPreference},
-}
+}, servedBy[appmeshv1beta2.Mesh]()...)
 
 // Mesh checks a Mesh; old is nil when it is new.
 func Mesh(old, new *appmeshv1beta2.Mesh, world World) []Finding {
-	return evaluate(meshRules, change[appmeshv1beta2.Mesh]{old, new, world})
+	return evaluate(meshRules, change[appmeshv1beta2.Mesh]{old: old, new: new, world: world})
 }
 
 func meshImmutable(c change[appmeshv1beta2.Mesh]) []problem {

@@ -47,6 +47,7 @@ var (
 	onlyCanary   = []string{kindCanary}
 	inMesh       = []string{"VirtualNode", "VirtualService", "VirtualRouter", "VirtualGateway", "GatewayRoute", "BackendGroup"}
 	onlyGR       = []string{"GatewayRoute"}
+	served       = []string{"Mesh", "VirtualNode", "VirtualService", "VirtualRouter", "VirtualGateway", "GatewayRoute"}
 )
 
 // rulebook is the whole rulebook on one screen, sorted by id.
@@ -62,6 +63,12 @@ var rulebook = []Rule{
 	{"SL031", Deny, onlyCanary, Everywhere, "a release moves by weights or by iterations: with none it hangs, with both it is anyone's guess"},
 
 	{"SL071", Warn, onlyCanary, Everywhere, "a provider that is not served moves no traffic"},
+
+	// ---- ours: what the control plane says of an object of the mesh
+	{"SL101", Deny, served, AtWrite | Audit, "what cannot be served as it says is found out by its callers otherwise"},
+	{"SL102", Deny, served, AtWrite | Audit, "App Mesh refused it too, out of sight; it is a mistake nearly always"},
+	{"SL103", Warn, served, AtWrite | Audit, "a field that does nothing is not silent"},
+	{"SL104", Warn, served, AtWrite | Audit, "a name that nothing has leads nowhere, for now or for ever"},
 
 	// ---- App Mesh's: what its webhooks refused, word for word
 	{"AM001", Deny, append([]string{"Mesh"}, inMesh...), Admission, "names and membership are keys that other objects and proxies hold"},

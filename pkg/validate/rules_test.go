@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -31,7 +33,11 @@ func TestRules(t *testing.T) {
 	for _, path := range cases {
 		rule := filepath.Base(filepath.Dir(path))
 		t.Run(rule+"/"+strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
-			findings := judge(t, read(t, path))
+			f := read(t, path)
+			if f.kind == "Mesh" || len(f.snapshot.Meshes) > 0 {
+				f.world.Objects = mesh.ObjectsOf(f.snapshot) // the other cases are too bare for the control plane
+			}
+			findings := judge(t, f)
 			spoke := slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == rule })
 			if strings.HasPrefix(filepath.Base(path), "good") {
 				if len(findings) > 0 {
@@ -125,6 +131,7 @@ func ids[T any](rules []bound[T]) []string {
 // fixture is a case, decoded.
 type fixture struct {
 	world    World
+	snapshot mesh.Snapshot
 	kind     string
 	old, new []byte
 }
@@ -151,6 +158,7 @@ func read(t *testing.T, path string) fixture {
 			f.old = doc
 		}
 		f.world.add(t, head.Kind, doc)
+		f.place(t, head.Kind, doc)
 	}
 	return f
 }
@@ -168,6 +176,29 @@ func (w *World) add(t *testing.T, kind string, doc []byte) {
 		w.VirtualGateways = append(w.VirtualGateways, decode[appmeshv1beta2.VirtualGateway](t, doc))
 	case "Namespace":
 		w.NamespaceLabels = decode[metav1.PartialObjectMetadata](t, doc).Labels
+	}
+}
+
+// place adds an object to what the control plane looks at.
+func (f *fixture) place(t *testing.T, kind string, doc []byte) {
+	t.Helper()
+	switch s := &f.snapshot; kind {
+	case "Mesh":
+		s.Meshes = append(s.Meshes, decode[appmeshv1beta2.Mesh](t, doc))
+	case "VirtualNode":
+		s.VirtualNodes = append(s.VirtualNodes, decode[appmeshv1beta2.VirtualNode](t, doc))
+	case "VirtualService":
+		s.VirtualServices = append(s.VirtualServices, decode[appmeshv1beta2.VirtualService](t, doc))
+	case "VirtualRouter":
+		s.VirtualRouters = append(s.VirtualRouters, decode[appmeshv1beta2.VirtualRouter](t, doc))
+	case "VirtualGateway":
+		s.VirtualGateways = append(s.VirtualGateways, decode[appmeshv1beta2.VirtualGateway](t, doc))
+	case "GatewayRoute":
+		s.GatewayRoutes = append(s.GatewayRoutes, decode[appmeshv1beta2.GatewayRoute](t, doc))
+	case "BackendGroup":
+		s.BackendGroups = append(s.BackendGroups, decode[appmeshv1beta2.BackendGroup](t, doc))
+	case "Namespace":
+		s.Namespaces = append(s.Namespaces, decode[corev1.Namespace](t, doc))
 	}
 }
 

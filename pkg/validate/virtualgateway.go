@@ -6,14 +6,14 @@ import (
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 )
 
-var virtualGatewayRules = []bound[appmeshv1beta2.VirtualGateway]{
+var virtualGatewayRules = append([]bound[appmeshv1beta2.VirtualGateway]{
 	{"AM001", gatewayImmutable},
 	{"AM005", gatewayPools},
-}
+}, servedBy[appmeshv1beta2.VirtualGateway]()...)
 
 // VirtualGateway checks a VirtualGateway; old is nil when it is new.
 func VirtualGateway(old, new *appmeshv1beta2.VirtualGateway, world World) []Finding {
-	return evaluate(virtualGatewayRules, change[appmeshv1beta2.VirtualGateway]{old, new, world})
+	return evaluate(virtualGatewayRules, change[appmeshv1beta2.VirtualGateway]{old: old, new: new, world: world})
 }
 
 func gatewayImmutable(c change[appmeshv1beta2.VirtualGateway]) []problem {

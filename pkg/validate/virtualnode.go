@@ -9,16 +9,16 @@ import (
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 )
 
-var virtualNodeRules = []bound[appmeshv1beta2.VirtualNode]{
+var virtualNodeRules = append([]bound[appmeshv1beta2.VirtualNode]{
 	{"AM003", nodeDiscoveryMissing},
 	{"AM001", nodeImmutable},
 	{"AM004", nodeDuplicateBackends},
 	{"AM005", nodePools},
-}
+}, servedBy[appmeshv1beta2.VirtualNode]()...)
 
 // VirtualNode checks a VirtualNode; old is nil when it is new.
 func VirtualNode(old, new *appmeshv1beta2.VirtualNode, world World) []Finding {
-	return evaluate(virtualNodeRules, change[appmeshv1beta2.VirtualNode]{old, new, world})
+	return evaluate(virtualNodeRules, change[appmeshv1beta2.VirtualNode]{old: old, new: new, world: world})
 }
 
 func nodeDiscoveryMissing(c change[appmeshv1beta2.VirtualNode]) []problem {

@@ -8,15 +8,15 @@ import (
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 )
 
-var virtualRouterRules = []bound[appmeshv1beta2.VirtualRouter]{
+var virtualRouterRules = append([]bound[appmeshv1beta2.VirtualRouter]{
 	{"AM001", routerImmutable},
 	{"AM006", routerDuplicateRoutes},
 	{"AM007", routerMatches},
-}
+}, servedBy[appmeshv1beta2.VirtualRouter]()...)
 
 // VirtualRouter checks a VirtualRouter; old is nil when it is new.
 func VirtualRouter(old, new *appmeshv1beta2.VirtualRouter, world World) []Finding {
-	return evaluate(virtualRouterRules, change[appmeshv1beta2.VirtualRouter]{old, new, world})
+	return evaluate(virtualRouterRules, change[appmeshv1beta2.VirtualRouter]{old: old, new: new, world: world})
 }
 
 func routerImmutable(c change[appmeshv1beta2.VirtualRouter]) []problem {

@@ -4,13 +4,13 @@ import (
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 )
 
-var virtualServiceRules = []bound[appmeshv1beta2.VirtualService]{
+var virtualServiceRules = append([]bound[appmeshv1beta2.VirtualService]{
 	{"AM001", serviceImmutable},
-}
+}, servedBy[appmeshv1beta2.VirtualService]()...)
 
 // VirtualService checks a VirtualService; old is nil when it is new.
 func VirtualService(old, new *appmeshv1beta2.VirtualService, world World) []Finding {
-	return evaluate(virtualServiceRules, change[appmeshv1beta2.VirtualService]{old, new, world})
+	return evaluate(virtualServiceRules, change[appmeshv1beta2.VirtualService]{old: old, new: new, world: world})
 }
 
 func serviceImmutable(c change[appmeshv1beta2.VirtualService]) []problem {

@@ -9,6 +9,7 @@ import (
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 // World is what a rule may know besides the object: what its caller has gathered, from caches or from files. It may
@@ -18,6 +19,9 @@ type World struct {
 	At Place
 	// NamespaceLabels are the labels of the object's namespace.
 	NamespaceLabels map[string]string
+
+	// Objects finds what an object of the mesh leads to; nil if nobody can tell, and then nothing is said about it.
+	Objects mesh.Objects
 
 	Meshes          []*appmeshv1beta2.Mesh
 	VirtualGateways []*appmeshv1beta2.VirtualGateway
