@@ -88,6 +88,7 @@ var rulebook = []Rule{
 	{"AM015", Deny, inMesh, Admission, "membership follows from selectors, so a different value would be a lie"},
 	{"AM016", Deny, inMesh, Admission, "an object belongs to exactly one mesh, that of its namespace"},
 	{"AM017", Deny, onlyGR, Admission, "a gateway route belongs to exactly one gateway of its mesh"},
+	{"AM018", Deny, []string{"Mesh", "VirtualGateway"}, Admission, "the proxies of its members would lose what they are configured by"},
 }
 
 // Rules returns a copy of the rulebook, for documentation and command lines.

@@ -2,6 +2,7 @@ package validate
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,6 +106,12 @@ func tolerated(p mesh.Problem) bool {
 		}
 	}
 	return false
+}
+
+// Doubtful tells whether findings should be looked at again with what the API server says now: a refusal, and a name
+// that nothing has, may be due to a cache that lags.
+func Doubtful(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == Deny || f.Rule == rulePresent })
 }
 
 // uncovered leaves out what one of App Mesh's rules has said already of the same field, or of all around it.

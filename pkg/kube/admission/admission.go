@@ -93,7 +93,11 @@ func register[T any](a *Admission, server webhook.Server, kind string, check fun
 		gather = alone // a mesh belongs to nothing
 	}
 	a.handle(server, mutatePrefix+strings.ToLower(kind), &defaults{kind: kind, gather: gather, log: a.options.Log})
-	a.handle(server, validatePrefix+strings.ToLower(kind), &rules[T]{check: check, gather: alone, counters: a.counters, log: a.options.Log})
+	var judge ctrladmission.Handler = &rules[T]{check: check, gather: a.caches.surroundings, counters: a.counters, log: a.options.Log}
+	if kind == appmeshv1beta2.KindMesh || kind == appmeshv1beta2.KindVirtualGateway {
+		judge = &removals{next: judge, kind: kind, caches: a.caches, counters: a.counters, log: a.options.Log}
+	}
+	a.handle(server, validatePrefix+strings.ToLower(kind), judge)
 }
 
 func (a *Admission) handle(server webhook.Server, path string, handler ctrladmission.Handler) {

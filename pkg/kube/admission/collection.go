@@ -117,3 +117,28 @@ func (c *collection[T]) live(ctx context.Context, namespace string) ([]*T, error
 	}
 	return objects, nil
 }
+
+// cached returns one cached object as Kubernetes sees it, or nil.
+func (c *collection[T]) cached(namespace, name string) metav1.Object {
+	object := c.get(namespace, name)
+	if object == nil {
+		return nil // not a nil pointer, which as an interface would be something
+	}
+	known, _ := any(object).(metav1.Object)
+	return known
+}
+
+// read asks the API server for one object.
+func (c *collection[T]) read(ctx context.Context, namespace, name string) (metav1.Object, error) {
+	c.counters.live.WithLabelValues(c.resource.Resource).Inc()
+	u, err := c.client.Resource(c.resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("get %s %s/%s: %w", c.resource.GroupResource(), namespace, name, err)
+	}
+	object, err := decode[T](u)
+	if err != nil {
+		return nil, fmt.Errorf("read %s %s/%s: %w", c.resource.GroupResource(), namespace, name, err)
+	}
+	known, _ := any(object).(metav1.Object)
+	return known, nil
+}

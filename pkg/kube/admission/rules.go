@@ -54,7 +54,8 @@ func (v *rules[T]) Handle(ctx context.Context, request ctrladmission.Request) ct
 	return response
 }
 
-// findings asks the cached world, and the live one before it refuses.
+// findings asks the cached world, and the live one before it refuses, or says that something is missing: what belongs
+// together is often applied together, faster than caches follow.
 func (v *rules[T]) findings(ctx context.Context, namespace string, old, object *T) []validate.Finding {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
@@ -63,7 +64,7 @@ func (v *rules[T]) findings(ctx context.Context, namespace string, old, object *
 		v.log.Error(err, "the world is incomplete")
 	}
 	findings := v.check(old, object, world)
-	if len(validate.Denied(findings)) == 0 {
+	if !validate.Doubtful(findings) {
 		return findings
 	}
 	world, err = v.gather(ctx, namespace, true)

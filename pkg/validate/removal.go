@@ -1,0 +1,18 @@
+package validate
+
+import (
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+)
+
+// Removal checks the deletion of a Mesh or a VirtualGateway: while objects belong to it, their proxies would lose what
+// they are configured by (AM018). App Mesh held such a deletion by a finalizer; we refuse it, see docs/adr.
+func Removal(object mesh.ObjectRef, s mesh.Snapshot) []Finding {
+	members := mesh.MembersOf(object, s)
+	if len(members) == 0 {
+		return nil
+	}
+	p := problem{field.NewPath("metadata", "deletionTimestamp"), Deny, members.Pending(object) + " (" + members.Named() + ")"}
+	return []Finding{p.finding("AM018")}
+}
