@@ -244,9 +244,9 @@ func TestKubectlGetCanBeCreated(t *testing.T) {
 	}
 	// A backup of another cluster: the names are the same, the uids are not.
 	c.kubectl(t, "", "-n", namespace, "delete", kinds, "--all")
-	foreign := regexp.MustCompile(`(?m)^(      (?:meshRef|virtualGatewayRef):\n(?:        .*\n)*?        uid: ).*$`).ReplaceAllString(backup, "${1}of-another-cluster")
-	if out := c.kubectl(t, foreign, "create", "-f", "-"); strings.Count(out, " created") != 3 || strings.Count(out, "is the uid of another Mesh ") != 3 ||
-		strings.Count(out, "is the uid of another VirtualGateway ") != 1 {
+	foreign := regexp.MustCompile(`(?m)^(    (?:meshRef|virtualGatewayRef):\n(?:      .*\n)*?      uid: ).*$`).ReplaceAllString(backup, "${1}of-another-cluster")
+	if out := c.kubectl(t, foreign, "create", "-f", "-"); strings.Count(out, " created") != 3 || !strings.Contains(out, "is the uid of another Mesh ") ||
+		!strings.Contains(out, "is the uid of another VirtualGateway ") { // kubectl says the same only once
 		t.Errorf("another cluster: %s", out)
 	}
 }
