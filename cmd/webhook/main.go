@@ -36,6 +36,9 @@ func main() {
 // run wires the parts together and serves until it is told to stop.
 func run(settings settings) error {
 	log := settings.logger(os.Stdout)
+	if settings.inject.Telemetry.XRay {
+		log.Info("--enable-xray-tracing has no effect: upstream Envoy has no X-Ray tracer; see --enable-opentelemetry-tracing")
+	}
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	cluster, err := ctrl.GetConfig()

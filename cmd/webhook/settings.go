@@ -49,6 +49,7 @@ type settings struct {
 	healthAddress  string
 	shutdownDelay  time.Duration
 	ipv6           bool
+	sampling       float64
 	level          slog.Level
 	inject         inject.Config
 }
@@ -108,6 +109,8 @@ func (s *settings) proxyFlags(flags *flag.FlagSet) {
 	flags.IntVar(&c.GatewayConcurrency, "gateway-concurrency", c.GatewayConcurrency, "worker threads of a gateway; 0 means one per CPU of the machine")
 	flags.IntVar(&c.DrainDelaySeconds, "drain-delay", c.DrainDelaySeconds, "seconds that a gateway or classic sidecar goes on serving when it stops")
 	flags.IntVar(&c.DrainDeadlineSeconds, "drain-deadline", c.DrainDeadlineSeconds, "seconds that a stopping proxy waits for requests in flight")
+	telemetryFlags(flags, &c.Telemetry)
+	flags.Float64Var(&s.sampling, "tracing-sampling-rate", 1, "share of the requests without a trace that start one, from 0 to 1")
 	flags.BoolVar(&c.SkipDrain, "skip-drain", c.SkipDrain, "leave out the graceful drain, for an Envoy image without proxyctl")
 }
 
@@ -140,12 +143,14 @@ func (s *settings) finish(certificates, mesh string) error {
 		}
 		host = h
 	}
-	// Both kinds of proxy start with the same text; who they are is in the command line of each.
-	bootstrap, err := xds.Bootstrap(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, IPv6: s.ipv6})
-	if err != nil {
-		return fmt.Errorf("write the proxies' bootstrap: %w", err)
+	if s.sampling < 0 || s.sampling > 1 {
+		return fmt.Errorf("--tracing-sampling-rate=%v is not from 0 to 1", s.sampling)
 	}
-	s.inject.NodeBootstrap, s.inject.GatewayBootstrap = string(bootstrap), string(bootstrap)
+	var err error
+	s.inject.Bootstrap, err = bootstraps(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, IPv6: s.ipv6, TracingSampling: s.sampling})
+	if err != nil {
+		return err
+	}
 	return s.inject.Validate()
 }
 

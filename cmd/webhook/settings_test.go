@@ -9,24 +9,59 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/inject"
 )
 
 func noEnv(string) string { return "" }
 
+func nodeBootstrap(s settings) string {
+	return s.inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode})
+}
+
+// TestEveryBootstrapIsThere: a pod can ask for any mixture, and gets one of its own.
+func TestEveryBootstrapIsThere(t *testing.T) {
+	s, err := parse([]string{"--tracing-sampling-rate=0.1"}, noEnv, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, b := range []inject.Bootstrap{
+		{Kind: inject.KindVirtualNode},
+		{Kind: inject.KindVirtualNode, StatsTags: true},
+		{Kind: inject.KindVirtualGateway, StatsTags: true},
+		{Kind: inject.KindVirtualGateway, Statsd: sluice.StatsdSocket, Tracer: sluice.TracerDatadog},
+		{Kind: inject.KindVirtualNode, StatsTags: true, Statsd: sluice.StatsdUDP, Tracer: sluice.TracerOpenTelemetry},
+	} {
+		text := s.inject.Bootstrap(b)
+		if text == "" || seen[text] {
+			t.Errorf("%+v: got %q", b, text)
+		}
+		if traced := strings.Contains(text, `"numerator":1000`); traced != (b.Tracer != "") {
+			t.Errorf("%+v: its share of traced requests is %v in %s", b, traced, text)
+		}
+		seen[text] = true
+	}
+}
+
 func TestMistakesInFlagsGetASentence(t *testing.T) {
 	for args, want := range map[string]string{
-		"--bogus":                        "flag provided but not defined: -bogus; --help lists the settings",
-		"extra":                          `"extra" is not a setting; settings start with --, see --help`,
-		"--certificates=vault":           "--certificates=vault is neither self nor external",
-		"--image-pull-policy=Sometimes":  "--image-pull-policy=Sometimes is not Always, IfNotPresent or Never",
-		"--mesh-address=mesh":            "--mesh-address=mesh is not host:port: address mesh: missing port in address",
-		"--mesh-address=mesh:0":          "--mesh-address=mesh:0 is not host:port, such as sluice-mesh.sluice-system.svc.cluster.local:18000",
-		"--mesh-address=:1":              "--mesh-address=:1 is not host:port, such as sluice-mesh.sluice-system.svc.cluster.local:18000",
-		"--cpu-request=much":             "check the injection settings: cpuRequest: Invalid value",
-		"--ignored-ports=22,0":           "check the injection settings: egressIgnoredPorts[1]: Invalid value",
-		"--shutdown-delay=-1s":           "--shutdown-delay=-1s is negative",
-		"--proxy-image=":                 "proxyImage: Required value",
-		"--port=https --bogus-is-second": `invalid value "https" for flag -port`,
+		"--bogus":                       "flag provided but not defined: -bogus; --help lists the settings",
+		"extra":                         `"extra" is not a setting; settings start with --, see --help`,
+		"--certificates=vault":          "--certificates=vault is neither self nor external",
+		"--image-pull-policy=Sometimes": "--image-pull-policy=Sometimes is not Always, IfNotPresent or Never",
+		"--mesh-address=mesh":           "--mesh-address=mesh is not host:port: address mesh: missing port in address",
+		"--mesh-address=mesh:0":         "--mesh-address=mesh:0 is not host:port, such as sluice-mesh.sluice-system.svc.cluster.local:18000",
+		"--mesh-address=:1":             "--mesh-address=:1 is not host:port, such as sluice-mesh.sluice-system.svc.cluster.local:18000",
+		"--cpu-request=much":            "check the injection settings: cpuRequest: Invalid value",
+		"--ignored-ports=22,0":          "check the injection settings: egressIgnoredPorts[1]: Invalid value",
+		"--shutdown-delay=-1s":          "--shutdown-delay=-1s is negative",
+		"--enable-jaeger-tracing --enable-xray-tracing": "Envoy only supports a single tracer instance. Please choose between Jaeger, Datadog or X-Ray.",
+		"--statsd-address=datadog":                      "telemetry.STATSD_ADDRESS: Invalid value",
+		"--tracing-sampling-rate=5":                     "--tracing-sampling-rate=5 is not from 0 to 1",
+		"--proxy-image=":                                "proxyImage: Required value",
+		"--port=https --bogus-is-second":                `invalid value "https" for flag -port`,
 	} {
 		t.Run(args, func(t *testing.T) {
 			_, err := parse(strings.Fields(args), noEnv, &bytes.Buffer{})
@@ -42,8 +77,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.namespace != "mesh-system" || !strings.Contains(s.inject.NodeBootstrap, "sluice-mesh.mesh-system.svc.cluster.local") {
-		t.Errorf("the namespace is not where the pod runs: %s, %s", s.namespace, s.inject.NodeBootstrap)
+	if s.namespace != "mesh-system" || !strings.Contains(nodeBootstrap(s), "sluice-mesh.mesh-system.svc.cluster.local") {
+		t.Errorf("the namespace is not where the pod runs: %s, %s", s.namespace, nodeBootstrap(s))
 	}
 	if len(s.inject.EgressIgnoredIPs) != 0 || strings.Join(s.inject.EgressIgnoredPorts, ",") != "22,443" {
 		t.Errorf("lists: %v %v", s.inject.EgressIgnoredIPs, s.inject.EgressIgnoredPorts)
@@ -53,8 +88,8 @@ func TestDefaults(t *testing.T) {
 func TestIPv6FollowsThePod(t *testing.T) {
 	for ips, want := range map[string]bool{"": false, "10.0.0.1": false, "10.0.0.1,fd00::1": true, "fd00::1": true, "nonsense": false} {
 		s, err := parse(nil, func(name string) string { return map[string]string{"POD_IPS": ips}[name] }, &bytes.Buffer{})
-		if err != nil || strings.Contains(s.inject.NodeBootstrap, `"additional_addresses"`) != want {
-			t.Errorf("POD_IPS=%q: %v, want %v in\n%s", ips, err, want, s.inject.NodeBootstrap)
+		if err != nil || strings.Contains(nodeBootstrap(s), `"additional_addresses"`) != want {
+			t.Errorf("POD_IPS=%q: %v, want %v in\n%s", ips, err, want, nodeBootstrap(s))
 		}
 	}
 }

@@ -17,9 +17,11 @@ type Config struct {
 	InitImage string
 	// ImagePullPolicy of both; Kubernetes' default if empty.
 	ImagePullPolicy corev1.PullPolicy
-	// NodeBootstrap and GatewayBootstrap are the texts that Envoy gets as --config-yaml, by kind of the pod's target.
-	NodeBootstrap    string
-	GatewayBootstrap string
+	// Bootstrap gives the text that Envoy gets as --config-yaml. It is called for every pod, and gives the same for the
+	// same. Kubernetes expands the text: $(NAME) is a variable of the container, as package sluice names them, $$ a dollar.
+	Bootstrap func(Bootstrap) string `json:"-"`
+	// Telemetry is where proxies report to.
+	Telemetry Telemetry
 	// ClassicSidecars makes the proxy an ordinary container everywhere, as the annotation sluice.dev/sidecar-mode does for one pod.
 	ClassicSidecars bool
 
@@ -63,6 +65,7 @@ func Default() Config {
 		NodeConcurrency:      2,
 		ListenerDrainSeconds: 600,
 		DrainDelaySeconds:    5,
+		Telemetry:            defaultTelemetry(),
 	}
 }
 
@@ -72,14 +75,14 @@ var logLevels = []string{"trace", "debug", "info", "warning", "warn", "error", "
 // Validate reports every mistake in the configuration.
 func (c Config) Validate() error {
 	var errs field.ErrorList
-	required := func(name, value string) {
-		if value == "" {
+	required := func(name string, given bool) {
+		if !given {
 			errs = append(errs, field.Required(field.NewPath(name), "nothing can be injected without it"))
 		}
 	}
-	required("proxyImage", c.ProxyImage)
-	required("nodeBootstrap", c.NodeBootstrap)
-	required("gatewayBootstrap", c.GatewayBootstrap)
+	required("proxyImage", c.ProxyImage != "")
+	required("bootstrap", c.Bootstrap != nil)
+	errs = append(errs, c.Telemetry.validate()...)
 	errs = append(errs, c.validateResources()...)
 	errs = append(errs, c.validateRedirection()...)
 	errs = append(errs, c.validateNumbers()...)

@@ -33,34 +33,31 @@ func fieldEnv(name, path string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
 }
 
-// nodeEnv is the environment of a sidecar: the managed variables, then sidecarEnv as written, then what
-// sidecarEnvJson adds or overrides, sorted.
-func nodeEnv(p *patch) ([]corev1.EnvVar, error) {
-	env := managedEnv(p)
-	managed := len(env)
+// sidecarVariables are the variables that the pod gives its sidecar: sidecarEnv as written, then what sidecarEnvJson adds
+// or overrides, sorted. Managed ones are not the pod's to give.
+func sidecarVariables(p *patch) (environment, error) {
 	listed, err := sidecarEnv(p.pod)
 	if err != nil {
 		return nil, err
 	}
 	fromJSON, err := sidecarEnvJSON(p.pod)
-	if err != nil {
+	if err != nil || len(listed)+len(fromJSON) == 0 {
 		return nil, err
 	}
+	managed := managedEnv(p)
+	var env environment
 	for _, kv := range append(listed, fromJSON...) {
-		at := slices.IndexFunc(env, func(e corev1.EnvVar) bool { return e.Name == kv.key })
-		switch {
-		case at < 0:
-			env = append(env, corev1.EnvVar{Name: kv.key, Value: kv.value})
-		case at < managed:
+		has := func(e corev1.EnvVar) bool { return e.Name == kv.key }
+		switch at := slices.IndexFunc(env, has); {
+		case slices.ContainsFunc(managed, has):
 			p.warn("environment variable %s of the envoy container is managed, so the value from the pod's annotations is ignored", kv.key)
-			continue
-		default:
+		case at >= 0:
 			env[at].Value = kv.value
-		}
-		if agentEnv(kv.key) {
-			p.warn("environment variable %s configured App Mesh's own Envoy image and has no effect on upstream Envoy", kv.key)
+		default:
+			env = append(env, corev1.EnvVar{Name: kv.key, Value: kv.value})
 		}
 	}
+	adviseVariables(p, env)
 	return env, nil
 }
 
@@ -102,16 +99,4 @@ func sidecarEnvJSON(pod *Pod) ([]pair, error) {
 // malformed is App Mesh's text for an annotation that it cannot read.
 func malformed(annotation, format string) error {
 	return fmt.Errorf("malformed annotation %s, expected format: %s", annotation, format)
-}
-
-// agentEnv says whether a variable was read by the agent in App Mesh's Envoy image, which turned it into configuration.
-func agentEnv(name string) bool {
-	for _, prefix := range []string{
-		"APPMESH_", "APPNET_", "ENABLE_ENVOY_", "ENVOY_", "XRAY_", "JAEGER_", "DATADOG_", "STATSD_",
-	} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }

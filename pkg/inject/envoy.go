@@ -45,7 +45,11 @@ func nodeEnvoy(p *patch) (corev1.Container, error) {
 	if err != nil {
 		return corev1.Container{}, err
 	}
-	env, err := nodeEnv(p)
+	own, err := sidecarVariables(p)
+	if err != nil {
+		return corev1.Container{}, err
+	}
+	settings, err := settingsOf(p, own)
 	if err != nil {
 		return corev1.Container{}, err
 	}
@@ -58,8 +62,8 @@ func nodeEnvoy(p *patch) (corev1.Container, error) {
 		Image:           p.cfg.ProxyImage,
 		ImagePullPolicy: p.cfg.ImagePullPolicy,
 		Command:         []string{pathEnvoy},
-		Args:            envoyArgs(p),
-		Env:             env,
+		Args:            envoyArgs(p, settings),
+		Env:             settings.environment(managedEnv(p), own),
 		Ports:           []corev1.ContainerPort{{Name: "stats", ContainerPort: sluice.StatsPort, Protocol: corev1.ProtocolTCP}},
 		Resources:       resources,
 		VolumeMounts:    mounts,
@@ -70,23 +74,23 @@ func nodeEnvoy(p *patch) (corev1.Container, error) {
 }
 
 // envoyArgs are the arguments of Envoy, for nodes and gateways.
-func envoyArgs(p *patch) []string {
-	bootstrap, concurrency := p.cfg.NodeBootstrap, p.cfg.NodeConcurrency
-	if p.target.Kind == KindVirtualGateway {
-		bootstrap, concurrency = p.cfg.GatewayBootstrap, p.cfg.GatewayConcurrency
+func envoyArgs(p *patch, s proxySettings) []string {
+	var args []string
+	if s.file != "" {
+		args = append(args, "--config-path", verbatim(s.file)) // what follows is merged into it, and wins
 	}
-	args := []string{
-		"--config-yaml", verbatim(bootstrap),
+	args = append(args,
+		"--config-yaml", p.cfg.Bootstrap(s.bootstrap),
 		"--service-node", "$(POD_NAME).$(POD_NAMESPACE)",
-		"--service-cluster", verbatim(p.target.Resource()),
+		"--service-cluster", verbatim(s.cluster),
 		"--disable-hot-restart", // or two proxies of one network namespace would meet in shared memory
-		"--log-level", p.cfg.LogLevel,
+		"--log-level", s.logLevel,
 		"--drain-time-s", strconv.Itoa(p.cfg.ListenerDrainSeconds),
 		// A pod that stops has seconds, not minutes: every answer from then on closes its connection.
 		"--drain-strategy", "immediate",
-	}
-	if concurrency > 0 {
-		args = append(args, "--concurrency", strconv.Itoa(concurrency))
+	)
+	if s.concurrency > 0 {
+		args = append(args, "--concurrency", strconv.Itoa(s.concurrency))
 	}
 	return args
 }

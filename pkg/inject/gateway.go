@@ -21,6 +21,9 @@ func configureGateway(p *patch) error {
 	}
 	g := &gateway{patch: p, container: p.pod.Spec.Containers[i], path: p.containers.path + "/" + strconv.Itoa(i)}
 	p.ownsEnvoy = true
+	if err := g.readEnv(); err != nil {
+		return fmt.Errorf("configure container %s: %w", containerEnvoy, err)
+	}
 	command := pathEnvoy
 	if annotationOn(p.pod, appmeshv1beta2.AnnotationVirtualGatewaySkipImageOverride) {
 		command = containerEnvoy // the user's image may have it elsewhere in its PATH
@@ -29,7 +32,7 @@ func configureGateway(p *patch) error {
 	}
 	for _, part := range []func() error{
 		func() error { return g.setStrings("command", g.container.Command, []string{command}) },
-		func() error { return g.setStrings("args", g.container.Args, envoyArgs(p)) },
+		func() error { return g.setStrings("args", g.container.Args, envoyArgs(p, g.settings)) },
 		g.setEnv,
 		g.addMounts,
 		g.setProbe,
@@ -47,6 +50,19 @@ type gateway struct {
 	*patch
 	container container
 	path      string
+	env       environment
+	settings  proxySettings
+}
+
+// readEnv reads the container's own variables.
+func (g *gateway) readEnv() error {
+	err := decode("env", g.container.Env, &g.env)
+	if err != nil {
+		return err
+	}
+	adviseVariables(g.patch, g.env)
+	g.settings, err = settingsOf(g.patch, g.env)
+	return err
 }
 
 // setImage replaces the placeholder. The pull policy goes with it: the API server chose it for the placeholder, whose
@@ -72,26 +88,16 @@ func (g *gateway) setStrings(name string, raw json.RawMessage, want []string) er
 	return nil
 }
 
-// setEnv replaces the managed variables where they are and appends those that are missing; the others stay.
+// setEnv replaces our variables where they are and appends those that are missing; the others stay.
 func (g *gateway) setEnv() error {
-	var have []corev1.EnvVar
-	if err := decode("env", g.container.Env, &have); err != nil {
-		return err
-	}
 	env := &list{path: g.path + "/env", exists: present(g.container.Env)}
-	for _, want := range managedEnv(g.patch) {
-		at := slices.IndexFunc(have, func(e corev1.EnvVar) bool { return e.Name == want.Name })
+	for _, want := range slices.Concat(managedEnv(g.patch), g.settings.env) {
+		at := slices.IndexFunc(g.env, func(e corev1.EnvVar) bool { return e.Name == want.Name })
 		switch {
 		case at < 0:
 			g.insert(env, end, want)
-		case !reflect.DeepEqual(have[at], want):
+		case !reflect.DeepEqual(g.env[at], want):
 			g.ops = append(g.ops, Op{Op: "replace", Path: env.path + "/" + strconv.Itoa(at), Value: want})
-		}
-	}
-	managed := managedEnv(g.patch)
-	for _, e := range have {
-		if agentEnv(e.Name) && !slices.ContainsFunc(managed, func(m corev1.EnvVar) bool { return m.Name == e.Name }) {
-			g.warn("environment variable %s configured App Mesh's own Envoy image and has no effect on upstream Envoy", e.Name)
 		}
 	}
 	return nil

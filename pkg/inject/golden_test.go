@@ -52,9 +52,26 @@ type goldenDecision struct {
 func testConfig() Config {
 	c := Default()
 	c.ProxyImage = "sluice-proxy:test"
-	c.NodeBootstrap = `{"node":"bootstrap"}`
-	c.GatewayBootstrap = `{"gateway":"bootstrap"}`
+	c.Bootstrap = testBootstrap
 	return c
+}
+
+// testBootstrap shows what it was asked for. The real one is in pkg/xds.
+func testBootstrap(b Bootstrap) string {
+	text := `{"node":"bootstrap"`
+	if b.Kind == KindVirtualGateway {
+		text = `{"gateway":"bootstrap"`
+	}
+	if b.StatsTags {
+		text += `,"tags":"$(SLUICE_MESH) $(SLUICE_PROXY)"`
+	}
+	if b.Statsd != "" {
+		text += fmt.Sprintf(`,"statsd":%q`, b.Statsd)
+	}
+	if b.Tracer != "" {
+		text += fmt.Sprintf(`,"tracer":%q`, b.Tracer)
+	}
+	return text + "}"
 }
 
 func TestGolden(t *testing.T) {

@@ -80,11 +80,14 @@ func TestConfigValidate(t *testing.T) {
 		want   string
 	}{
 		"no image":                        {func(c *Config) { c.ProxyImage = "" }, "proxyImage: Required value"},
-		"no bootstrap":                    {func(c *Config) { c.NodeBootstrap = "" }, "nodeBootstrap: Required value"},
+		"no bootstrap":                    {func(c *Config) { c.Bootstrap = nil }, "bootstrap: Required value"},
 		"a request that is no quantity":   {func(c *Config) { c.CPURequest = "lots" }, `cpuRequest: Invalid value: "lots"`},
 		"an address that is a name":       {func(c *Config) { c.EgressIgnoredIPs = []string{"10.0.0.0/8", "metadata"} }, `egressIgnoredIPs[1]: Invalid value: "metadata"`},
 		"a port that does not exist":      {func(c *Config) { c.EgressIgnoredPorts = []string{"65536"} }, `egressIgnoredPorts[0]: Invalid value: "65536"`},
 		"a level that Envoy has not":      {func(c *Config) { c.LogLevel = "loud" }, `logLevel: Unsupported value: "loud"`},
+		"two tracers":                     {func(c *Config) { c.Telemetry.Jaeger, c.Telemetry.Datadog = true, true }, "Envoy only supports a single tracer instance. Please choose between Jaeger, Datadog or X-Ray."},
+		"a daemon that has a name":        {func(c *Config) { c.Telemetry.StatsdAddress = "statsd" }, `telemetry.STATSD_ADDRESS: Invalid value: "statsd": want an IP address or ref:status.hostIP`},
+		"a collector without an address":  {func(c *Config) { c.Telemetry.Jaeger, c.Telemetry.JaegerAddress = true, "" }, `telemetry.JAEGER_TRACER_ADDRESS: Invalid value`},
 		"a negative number":               {func(c *Config) { c.GatewayConcurrency = -1 }, "gatewayConcurrency: Invalid value: -1"},
 		"a delay longer than the drain":   {func(c *Config) { c.DrainDelaySeconds, c.DrainDeadlineSeconds = 30, 20 }, "drainDelaySeconds: Invalid value: 30"},
 		"all mistakes are named together": {func(c *Config) { c.ProxyImage, c.LogLevel = "", "loud" }, "[proxyImage: Required value: nothing can be injected without it, logLevel"},

@@ -49,6 +49,16 @@ type BootstrapConfig struct {
 	IPv6 bool
 	// LoadReporting opens the stream on which mesh asks for the load of clusters.
 	LoadReporting bool
+
+	// Gateway says that the proxy is a virtual gateway's.
+	Gateway bool
+	// StatsTags labels every statistic with the mesh and the virtual node or gateway.
+	StatsTags bool
+	// Statsd is the way to a DogStatsD daemon, if there is one.
+	Statsd sluice.Statsd
+	// Tracer is where spans go, if anywhere, and TracingSampling the share of requests that start a trace, from 0 to 1.
+	Tracer          sluice.Tracer
+	TracingSampling float64
 }
 
 func (c BootstrapConfig) withDefaults() BootstrapConfig {
@@ -69,6 +79,8 @@ func (c BootstrapConfig) withDefaults() BootstrapConfig {
 
 // Bootstrap returns the text that Envoy starts with: JSON on one line, which --config-yaml takes, the same bytes for
 // the same config. Nothing that rotates is in it, and neither is the node, which comes with --service-node.
+//
+// The text is an argument of a container: $(NAME) is one of the variables in package sluice, and $$ a dollar.
 func Bootstrap(config BootstrapConfig) ([]byte, error) {
 	if config.Host == "" || config.Port == 0 {
 		return nil, errors.New("make bootstrap: the host and port of mesh are needed")
@@ -93,7 +105,7 @@ func Bootstrap(config BootstrapConfig) ([]byte, error) {
 			LdsConfig: overADS(),
 			CdsConfig: overADS(),
 		},
-		LayeredRuntime: runtime(),
+		LayeredRuntime: runtime(c),
 		// Histograms and the uptime move only at a flush: whoever judges every second must not look five seconds back.
 		StatsFlushInterval: durationpb.New(time.Second),
 	}
@@ -103,11 +115,14 @@ func Bootstrap(config BootstrapConfig) ([]byte, error) {
 	if b.OverloadManager, err = connectionLimit(); err != nil {
 		return nil, fmt.Errorf("make bootstrap: %w", err)
 	}
+	if err := addTelemetry(b, c); err != nil {
+		return nil, fmt.Errorf("make bootstrap: %w", err)
+	}
 	text, err := JSON(b)
 	if err != nil {
 		return nil, fmt.Errorf("make bootstrap: %w", err)
 	}
-	return text, nil
+	return []byte(expandable.Replace(string(text))), nil
 }
 
 // JSON writes a message of Envoy's API on one line, with the names of its documentation, the same bytes for the same
@@ -152,12 +167,14 @@ func overADS() *corev3.ConfigSource {
 }
 
 // runtime has what the hosted App Mesh had: regular expressions of any size that a route can hold.
-func runtime() *bootstrapv3.LayeredRuntime {
+func runtime(c BootstrapConfig) *bootstrapv3.LayeredRuntime {
+	values := map[string]*structpb.Value{"re2.max_program_size.error_level": structpb.NewNumberValue(1000)}
+	if c.Tracer != "" {
+		values["tracing.random_sampling"] = sampling(c.TracingSampling)
+	}
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
-		Name: "static",
-		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
-			"re2.max_program_size.error_level": structpb.NewNumberValue(1000),
-		}}},
+		Name:           "static",
+		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: values}},
 	}}}
 }
 

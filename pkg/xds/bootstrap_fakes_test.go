@@ -53,7 +53,7 @@ func (p *proxy) bootstrap(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	return expanded(string(text), nil)
 }
 
 // publish writes the volume the way the kubelet does: a new folder, then one renamed symbolic link.

@@ -5,6 +5,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/wellknown"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -44,6 +45,8 @@ func (t *translation) connectionManager(c httpConnections) *listenerv3.Filter {
 		NormalizePath:                wrapperspb.Bool(true),
 		MergeSlashes:                 true,
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
+		// The tracer, and how many requests it sees, is in the bootstrap of each pod; most have none.
+		Tracing: &hcmv3.HttpConnectionManager_Tracing{RandomSampling: &typev3.Percent{}},
 	}
 	if c.edge {
 		// The peer's address goes into x-forwarded-for. With no trusted hop Envoy would also replace the

@@ -46,7 +46,7 @@ func Static(r *Resources) (*bootstrapv3.Bootstrap, error) {
 		Admin:           &bootstrapv3.Admin{Address: socket(localhost, sluice.StatsPort)},
 		StaticResources: resources,
 		// As in a sidecar's bootstrap, because both decide what Envoy accepts.
-		LayeredRuntime:  runtime(),
+		LayeredRuntime:  runtime(BootstrapConfig{}),
 		OverloadManager: limit,
 	}, nil
 }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/inject"
+	"github.com/sluice-mesh/sluice/pkg/xds"
+)
+
+// telemetryFlags are the settings of where proxies report to. Those that App Mesh's controller had keep their names.
+func telemetryFlags(flags *flag.FlagSet, t *inject.Telemetry) {
+	flags.BoolVar(&t.StatsTags, "enable-stats-tags", t.StatsTags, "label proxies' statistics with appmesh.mesh and appmesh.virtual_node or appmesh.virtual_gateway")
+	flags.BoolVar(&t.Statsd, "enable-statsd", t.Statsd, "send proxies' statistics to a DogStatsD daemon")
+	flags.StringVar(&t.StatsdAddress, "statsd-address", t.StatsdAddress, "IP address of the DogStatsD daemon; ref:status.hostIP for that of the pod's node")
+	flags.StringVar(&t.StatsdPort, "statsd-port", t.StatsdPort, "port of the DogStatsD daemon")
+	flags.StringVar(&t.StatsdSocketPath, "statsd-socket-path", t.StatsdSocketPath, "Unix socket of the DogStatsD daemon instead; pods mount it with the annotation volumeMounts")
+	flags.BoolVar(&t.Jaeger, "enable-jaeger-tracing", t.Jaeger, "send spans to Jaeger, or another collector of Zipkin's protocol. At most one tracer can be enabled")
+	flags.StringVar(&t.JaegerAddress, "jaeger-address", t.JaegerAddress, "host of that collector; ref:status.hostIP for the pod's node")
+	flags.StringVar(&t.JaegerPort, "jaeger-port", t.JaegerPort, "port of that collector")
+	flags.BoolVar(&t.Datadog, "enable-datadog-tracing", t.Datadog, "send spans to Datadog's agent")
+	flags.StringVar(&t.DatadogAddress, "datadog-address", t.DatadogAddress, "host of Datadog's agent; ref:status.hostIP for the pod's node")
+	flags.StringVar(&t.DatadogPort, "datadog-port", t.DatadogPort, "port of Datadog's agent")
+	flags.BoolVar(&t.OpenTelemetry, "enable-opentelemetry-tracing", t.OpenTelemetry, "send spans to an OpenTelemetry collector, by gRPC")
+	flags.StringVar(&t.OpenTelemetryAddress, "opentelemetry-address", t.OpenTelemetryAddress, "host of the OpenTelemetry collector; ref:status.hostIP for the pod's node")
+	flags.StringVar(&t.OpenTelemetryPort, "opentelemetry-port", t.OpenTelemetryPort, "port of the OpenTelemetry collector")
+	flags.BoolVar(&t.XRay, "enable-xray-tracing", t.XRay, "accepted with a warning at every pod: upstream Envoy has no X-Ray tracer")
+}
+
+// bootstraps makes every bootstrap that a pod can ask for, so that an admission only looks one up, and a mistake shows
+// when the process starts.
+func bootstraps(config xds.BootstrapConfig) (func(inject.Bootstrap) string, error) {
+	texts := map[inject.Bootstrap]string{}
+	for _, kind := range []inject.Kind{inject.KindVirtualNode, inject.KindVirtualGateway} {
+		for _, tags := range []bool{false, true} {
+			for _, statsd := range []sluice.Statsd{"", sluice.StatsdUDP, sluice.StatsdSocket} {
+				for _, tracer := range []sluice.Tracer{"", sluice.TracerJaeger, sluice.TracerDatadog, sluice.TracerOpenTelemetry} {
+					config.Gateway = kind == inject.KindVirtualGateway
+					config.StatsTags, config.Statsd, config.Tracer = tags, statsd, tracer
+					text, err := xds.Bootstrap(config)
+					if err != nil {
+						return nil, fmt.Errorf("write the proxies' bootstrap: %w", err)
+					}
+					texts[inject.Bootstrap{Kind: kind, StatsTags: tags, Statsd: statsd, Tracer: tracer}] = string(text)
+				}
+			}
+		}
+	}
+	return func(b inject.Bootstrap) string { return texts[b] }, nil
+}
