@@ -43,6 +43,9 @@ type settings struct {
 	service        string
 	configuration  string
 	issue          bool
+	authorityLife  time.Duration
+	leafLife       time.Duration
+	rotationPause  time.Duration
 	clusterDomain  string
 	port           int
 	metricsAddress string
@@ -67,6 +70,9 @@ func parse(args []string, env func(string) string, out io.Writer) (settings, err
 	flags.StringVar(&s.service, "service", sluice.WebhookService, "name of the Service that the API server calls")
 	flags.StringVar(&s.configuration, "configuration", sluice.WebhookService, "name of the two webhook configurations whose caBundle is ours")
 	certificates := flags.String("certificates", "self", "who issues certificates: self, or external when cert-manager writes the Secrets and the caBundle")
+	flags.DurationVar(&s.authorityLife, "authority-life", 10*365*24*time.Hour, "how long our certificate authority is good; it is rotated after two thirds of it")
+	flags.DurationVar(&s.leafLife, "certificate-life", 90*24*time.Hour, "how long the certificates of our processes are good; they are renewed after two thirds of it")
+	flags.DurationVar(&s.rotationPause, "rotation-pause", certs.DefaultPause, "time between the steps of a rotation of the authority; every pod's files must be up to date within it")
 	flags.StringVar(&s.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
 	flags.IntVar(&s.port, "port", sluice.WebhookPort, "port for the API server's requests")
 	flags.StringVar(&s.metricsAddress, "metrics-address", ":"+strconv.Itoa(sluice.MetricsPort), "address of /metrics; 0 switches it off")
@@ -151,6 +157,10 @@ func (s *settings) finish(certificates, mesh string) error {
 	if err != nil {
 		return err
 	}
+	if s.rotationPause <= 0 || s.leafLife <= 0 || s.authorityLife < 6*s.rotationPause {
+		return fmt.Errorf("--authority-life %s: an authority must live for at least six times --rotation-pause (%s), or it ends before its successor is trusted; lives and pause are above 0",
+			s.authorityLife, s.rotationPause)
+	}
 	return s.inject.Validate()
 }
 
@@ -158,12 +168,17 @@ func (s *settings) finish(certificates, mesh string) error {
 func (s *settings) certificates(client kubernetes.Interface, log logr.Logger, registry prometheus.Registerer) certs.Options {
 	options := certs.Options{
 		Client: client, Namespace: s.namespace, Serving: sluice.WebhookTLSSecret, Configuration: s.configuration, Log: log, Metrics: registry,
+		AuthorityLife: s.authorityLife, Pause: s.rotationPause,
 	}
 	if s.issue {
 		options.Leaves = []certs.Leaf{
-			{Secret: sluice.WebhookTLSSecret, Name: s.service, Hosts: certs.ServiceHosts(s.service, s.namespace, s.clusterDomain)},
-			{Secret: sluice.MeshTLSSecret, Name: sluice.MeshService, Hosts: certs.ServiceHosts(sluice.MeshService, s.namespace, s.clusterDomain), Client: true},
-			{Secret: sluice.CanaryTLSSecret, Name: sluice.CanaryService, Hosts: certs.ServiceHosts(sluice.CanaryService, s.namespace, s.clusterDomain), Client: true},
+			{Secret: sluice.WebhookTLSSecret, Name: s.service},
+			{Secret: sluice.MeshTLSSecret, Name: sluice.MeshService, Client: true},
+			{Secret: sluice.CanaryTLSSecret, Name: sluice.CanaryService, Client: true},
+		}
+		for i := range options.Leaves {
+			leaf := &options.Leaves[i]
+			leaf.Hosts, leaf.Life = certs.ServiceHosts(leaf.Name, s.namespace, s.clusterDomain), s.leafLife
 		}
 	}
 	return options

@@ -85,6 +85,8 @@ const (
 	WebhookService = "sluice-webhook"
 	MeshService    = "sluice-mesh"
 	CanaryService  = "sluice-canary"
+	// AnnotationRotate on CASecret, with any value, asks for another authority now. It goes when the rotation has begun.
+	AnnotationRotate = "sluice.dev/rotate"
 	// CASecret holds our certificate authority: tls.crt and tls.key of the signer, ca.crt the bundle.
 	CASecret = "sluice-ca"
 	// WebhookTLSSecret, MeshTLSSecret and CanaryTLSSecret hold leaves (tls.crt, tls.key) and the bundle (ca.crt).

@@ -64,6 +64,7 @@ func TestJudgeLeaf(t *testing.T) {
 		"the last day of its first two thirds":       {leaf, authority, testLeaf, days(59), Good},
 		"after two thirds of its life":               {leaf, authority, testLeaf, days(60), Expired},
 		"long expired":                               {leaf, authority, testLeaf, days(365), Expired},
+		"signed by the authority before":             {mustIssue(t, other, testLeaf, day0), both, testLeaf, day0, Superseded},
 		"signed by another authority":                {leaf, other, testLeaf, day0, Foreign},
 		"a second authority in the bundle is fine":   {leaf, both, testLeaf, day0, Good},
 		"the key belongs to another certificate":     {Pair{Cert: leaf.Cert, Key: other.Key}, authority, testLeaf, day0, Unreadable},

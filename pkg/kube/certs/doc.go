@@ -11,6 +11,10 @@
 //	sluice-canary-tls    the same
 //
 // The bundle is kept apart from the signer so that a second authority can be published before anything is signed by it.
+// It is rotated when two thirds of its life are over, or when somebody asks:
 //
-// What is decided (issue.go, policy.go) is pure and takes the time as a value; what talks to Kubernetes is the Keeper.
+//	kubectl -n sluice-system annotate secret sluice-ca sluice.dev/rotate=now
+//
+// What is decided (issue.go, policy.go, rotation.go) is pure and takes the time as a value; what talks to Kubernetes is
+// the Keeper.
 package certs

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -17,13 +18,16 @@ import (
 )
 
 const (
-	// authorityLife is long because nothing outside the cluster trusts it and it can be rotated.
+	// authorityLife is long because nothing outside the cluster trusts it, and it is rotated in time.
 	authorityLife = 10 * 365 * 24 * time.Hour
 	// leafLife is short enough that re-issuing is exercised four times a year.
 	leafLife = 90 * 24 * time.Hour
 	// skew is how far the clocks of two nodes may differ before a fresh certificate looks as if it came from the future.
 	skew = 10 * time.Minute
 )
+
+// start is when a certificate made now becomes good. A short life must not be over before it began.
+func start(now time.Time, life time.Duration) time.Time { return now.Add(-min(skew, life/10)) }
 
 // Leaf says what one process proves with its certificate.
 type Leaf struct {
@@ -35,6 +39,8 @@ type Leaf struct {
 	Hosts []string
 	// Client lets the leaf identify a client as well as a server: mesh and canary meet each other with it.
 	Client bool
+	// Life is how long it is good; zero means 90 days. It is renewed after two thirds of it.
+	Life time.Duration
 }
 
 // ServiceHosts lists the names under which pods and the API server reach a Service.
@@ -60,11 +66,14 @@ func (p Pair) String() string {
 func (p Pair) GoString() string { return p.String() }
 
 // NewAuthority makes a self-signed authority whose bundle holds just itself.
-func NewAuthority(now time.Time) (Pair, error) {
+func NewAuthority(now time.Time) (Pair, error) { return newAuthority(now, authorityLife) }
+
+func newAuthority(now time.Time, life time.Duration) (Pair, error) {
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Sluice authority", Organization: []string{"Sluice"}},
-		NotBefore:             now.Add(-skew),
-		NotAfter:              now.Add(authorityLife),
+		// The serial number tells two authorities of a rotation apart, for people and for whoever looks one up by name.
+		Subject:               pkix.Name{CommonName: "Sluice authority", Organization: []string{"Sluice"}, SerialNumber: now.UTC().Format(time.RFC3339Nano)},
+		NotBefore:             start(now, life),
+		NotAfter:              now.Add(life),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true, // it signs leaves only
@@ -84,10 +93,11 @@ func Issue(authority Pair, leaf Leaf, now time.Time) (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("issue %s: read the authority: %w", leaf.Secret, err)
 	}
+	life := cmp.Or(leaf.Life, leafLife)
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: leaf.Name, Organization: []string{"Sluice"}},
-		NotBefore:   now.Add(-skew),
-		NotAfter:    now.Add(leafLife),
+		NotBefore:   start(now, life),
+		NotAfter:    now.Add(life),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

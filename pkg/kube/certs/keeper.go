@@ -37,6 +37,10 @@ type Options struct {
 	// Configuration names the mutating and the validating webhook configuration (both have the same name) whose
 	// clientConfig.caBundle is ours.
 	Configuration string
+	// AuthorityLife is how long an authority is good; zero means ten years. It is rotated after two thirds of it.
+	AuthorityLife time.Duration
+	// Pause is the time between the steps of a rotation; zero means DefaultPause.
+	Pause time.Duration
 	// Clock is the present time; tests replace it.
 	Clock func() time.Time
 	// Log gets one line per certificate issued and per failure, never a key.
@@ -57,6 +61,12 @@ type Keeper struct {
 func New(options Options) *Keeper {
 	if options.Clock == nil {
 		options.Clock = time.Now
+	}
+	if options.AuthorityLife == 0 {
+		options.AuthorityLife = authorityLife
+	}
+	if options.Pause == 0 {
+		options.Pause = DefaultPause
 	}
 	keeper := &Keeper{
 		options: options,
@@ -136,41 +146,53 @@ func (k *Keeper) Sync(ctx context.Context) (time.Time, error) {
 	if len(k.options.Leaves) == 0 {
 		return k.options.Clock().Add(recheck), k.loadForeign(ctx)
 	}
-	authority, err := k.ensureAuthority(ctx)
+	authority, step, err := k.ensureAuthority(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
+	next := k.options.Clock().Add(recheck)
+	sooner := func(due time.Time) {
+		if !due.IsZero() && due.Before(next) {
+			next = due
+		}
+	}
+	sooner(step)
 	// A failure with one of the others must not keep this process from serving, so the errors are collected.
 	var problems []error
 	problems = append(problems, k.ensureBundle(ctx, authority.Bundle))
-	next := k.options.Clock().Add(recheck)
 	for _, leaf := range k.options.Leaves {
-		pair, due, err := k.ensureLeaf(ctx, authority, leaf)
+		pair, due, err := k.ensureLeaf(ctx, authority.Pair, leaf)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		if due.Before(next) {
-			next = due
-		}
+		sooner(due)
 		if leaf.Secret == k.options.Serving {
 			problems = append(problems, k.serve(pair))
 		}
 	}
-	return next, errors.Join(problems...)
+	if err := errors.Join(problems...); err != nil {
+		return next, err
+	}
+	if authority.Rotating() && authority.Settled.IsZero() {
+		due, err := k.settle(ctx, authority)
+		sooner(due)
+		return next, err
+	}
+	return next, nil
 }
 
 // loadForeign serves what somebody else has put into our Secret.
 func (k *Keeper) loadForeign(ctx context.Context) error {
-	pair, _, err := k.read(ctx, k.options.Serving)
+	secret, err := k.read(ctx, k.options.Serving)
 	if err != nil {
 		return err
 	}
-	if pair == nil {
+	if secret == nil {
 		return fmt.Errorf("secret %s/%s does not exist yet; cert-manager, or whoever was given the job, has to create it",
 			k.options.Namespace, k.options.Serving)
 	}
-	return k.serve(*pair)
+	return k.serve(pairOf(secret))
 }
 
 // serve switches to the pair, if it is another one than now.

@@ -13,6 +13,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
@@ -24,9 +25,13 @@ func TestMain(m *testing.M) { os.Exit(realkube.Main(m)) }
 // replica starts a Keeper as a webhook process would, and stops it with the test.
 func replica(t *testing.T, client kubernetes.Interface, namespace string, leaves ...Leaf) *Keeper {
 	t.Helper()
-	keeper := New(Options{
-		Client: client, Namespace: namespace, Serving: sluice.WebhookTLSSecret, Leaves: leaves, Configuration: namespace, Log: quietly(t),
-	})
+	return run(t, Options{Client: client, Namespace: namespace, Leaves: leaves})
+}
+
+func run(t *testing.T, options Options) *Keeper {
+	t.Helper()
+	options.Serving, options.Configuration, options.Log = sluice.WebhookTLSSecret, options.Namespace, quietly(t)
+	keeper := New(options)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -111,6 +116,78 @@ func TestReplicasAgreeAndFollow(t *testing.T) {
 		return err == nil && !bytes.Equal(after.Data["ca.crt"], before.Data["ca.crt"]) && !bytes.Equal(after.Data["tls.crt"], before.Data["tls.crt"]) &&
 			same() && !served(one).Leaf.Equal(second.Leaf)
 	})
+}
+
+// TestRotation rotates twice with two replicas, and looks all the time whether what is served is trusted.
+func TestRotation(t *testing.T) {
+	config := realkube.Start(t)
+	client := kubernetes.NewForConfigOrDie(config)
+	ctx := context.Background()
+	namespace := realkube.Namespace(t, config, nil)
+	secrets := client.CoreV1().Secrets(namespace)
+	options := Options{Client: client, Namespace: namespace, Pause: time.Second, Leaves: []Leaf{
+		{Secret: sluice.WebhookTLSSecret, Hosts: []string{"localhost"}}, testLeaf,
+	}}
+	one, two := run(t, options), run(t, options)
+	pairs := func() (webhook, mesh, authority Pair, ok bool) {
+		var out [3]Pair
+		for i, name := range []string{sluice.WebhookTLSSecret, sluice.MeshTLSSecret, sluice.CASecret} {
+			secret, err := secrets.Get(ctx, name, metav1.GetOptions{})
+			if err != nil {
+				return Pair{}, Pair{}, Pair{}, false
+			}
+			out[i] = pairOf(secret)
+		}
+		return out[0], out[1], out[2], true
+	}
+	eventually(t, "certificates", func() bool { _, _, _, ok := pairs(); return ok && served(one) != nil && served(two) != nil })
+	seen := 0
+	for range 2 {
+		_, _, before, _ := pairs()
+		rotate := []byte(`{"metadata": {"annotations": {"` + sluice.AnnotationRotate + `": "now"}}}`)
+		if _, err := secrets.Patch(ctx, sluice.CASecret, types.MergePatchType, rotate, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		trusted := before.Bundle
+		eventually(t, "another authority, alone", func() bool {
+			webhook, mesh, authority, ok := pairs()
+			if !ok {
+				return false
+			}
+			seen = max(seen, certificates(authority.Bundle))
+			// A client has the bundle of a moment ago.
+			roots, _ := pool(trusted)
+			for _, cert := range []*tls.Certificate{served(one), served(two), parsed(t, webhook), parsed(t, mesh)} {
+				if !signedBy(cert.Leaf, roots, time.Now()) {
+					t.Fatal("a leaf is served that the bundle of a moment ago does not trust")
+				}
+			}
+			trusted = mesh.Bundle
+			return certificates(authority.Bundle) == 1 && !bytes.Equal(authority.Cert, before.Cert) &&
+				bytes.Equal(webhook.Bundle, authority.Cert) && bytes.Equal(mesh.Bundle, authority.Cert) &&
+				signedByOnly(served(one).Leaf, authority.Cert, time.Now()) && signedByOnly(served(two).Leaf, authority.Cert, time.Now()) &&
+				signedByOnly(parsed(t, mesh).Leaf, authority.Cert, time.Now())
+		})
+	}
+	if seen != 2 {
+		t.Errorf("at most %d authorities were trusted at once, want 2", seen)
+	}
+	secret, err := secrets.Get(ctx, sluice.CASecret, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, asked := secret.Annotations[sluice.AnnotationRotate]; asked || len(secret.Data) != 3 {
+		t.Errorf("the rotations left annotations %v and %d entries behind", secret.Annotations, len(secret.Data))
+	}
+}
+
+func parsed(t *testing.T, pair Pair) *tls.Certificate {
+	t.Helper()
+	cert, err := pair.parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
 }
 
 func TestBundleOfTheConfigurationsIsOurs(t *testing.T) {

@@ -18,14 +18,15 @@ const (
 	Unreadable   Reason = "the stored certificate and key cannot be read or do not belong together"
 	Expired      Reason = "it is past two thirds of its life"
 	NotAuthority Reason = "the stored certificate is not an authority"
-	Foreign      Reason = "it was not signed by the present authority"
+	Foreign      Reason = "it was not signed by an authority that we trust"
+	Superseded   Reason = "it was signed by the authority before the present one"
 	OtherHosts   Reason = "it does not cover the names of its Service"
 	OtherUse     Reason = "it is not good for what its process does with it"
 )
 
 // JudgeAuthority says whether a stored authority can sign.
-// A usable but old authority is never replaced here: that would cut off everyone who trusts it, so it is left to
-// rotation, which publishes the new one first.
+// A usable but old authority is never replaced here: that would cut off everyone who trusts it. Authority.NextStep
+// rotates it, and publishes the new one first.
 func JudgeAuthority(stored Pair, now time.Time) Reason {
 	if len(stored.Cert) == 0 && len(stored.Key) == 0 {
 		return Missing
@@ -57,6 +58,8 @@ func JudgeLeaf(stored Pair, authority Pair, leaf Leaf, now time.Time) (Reason, t
 		return Expired, now
 	case !ok || !signedBy(cert.Leaf, roots, now):
 		return Foreign, now
+	case !signedByOnly(cert.Leaf, authority.Cert, now):
+		return Superseded, now
 	case !covers(cert.Leaf, leaf.Hosts):
 		return OtherHosts, now
 	case leaf.Client && !slices.Contains(cert.Leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
@@ -76,6 +79,12 @@ func Due(cert *x509.Certificate) time.Time {
 func signedBy(cert *x509.Certificate, roots *x509.CertPool, now time.Time) bool {
 	_, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	return err == nil
+}
+
+// signedByOnly is signedBy with one authority.
+func signedByOnly(cert *x509.Certificate, authority []byte, now time.Time) bool {
+	roots, ok := pool(authority)
+	return ok && signedBy(cert, roots, now)
 }
 
 // covers reports whether the certificate names every host; more names than asked for are fine.

@@ -16,56 +16,27 @@ import (
 // caKey is where a Secret of type kubernetes.io/tls keeps the bundle, by convention.
 const caKey = "ca.crt"
 
-// ensureAuthority returns the authority, making it when there is none.
-func (k *Keeper) ensureAuthority(ctx context.Context) (Pair, error) {
-	stored, secret, err := k.read(ctx, sluice.CASecret)
-	if err != nil {
-		return Pair{}, err
-	}
-	if stored == nil {
-		stored = &Pair{}
-	}
-	now := k.options.Clock()
-	reason := JudgeAuthority(*stored, now)
-	if reason == Good {
-		if !holds(stored.Bundle, stored.Cert) { // somebody cut the bundle; without the signer nothing verifies
-			stored.Bundle = append(bytes.Clone(stored.Cert), stored.Bundle...)
-			return *stored, k.write(ctx, sluice.CASecret, secret, *stored, "the bundle did not hold the signer")
-		}
-		k.observe(sluice.CASecret, *stored)
-		return *stored, nil
-	}
-	authority, err := NewAuthority(now)
-	if err != nil {
-		return Pair{}, err
-	}
-	return authority, k.write(ctx, sluice.CASecret, secret, authority, reason)
-}
-
 // ensureLeaf returns the leaf and when it is due, issuing it when it is missing, spent or no longer right.
 func (k *Keeper) ensureLeaf(ctx context.Context, authority Pair, leaf Leaf) (Pair, time.Time, error) {
-	stored, secret, err := k.read(ctx, leaf.Secret)
+	secret, err := k.read(ctx, leaf.Secret)
 	if err != nil {
 		return Pair{}, time.Time{}, err
 	}
-	if stored == nil {
-		stored = &Pair{}
-	}
-	now := k.options.Clock()
-	reason, due := JudgeLeaf(*stored, authority, leaf, now)
+	stored, now := pairOf(secret), k.options.Clock()
+	reason, due := JudgeLeaf(stored, authority, leaf, now)
 	if reason == Good {
 		if !bytes.Equal(stored.Bundle, authority.Bundle) { // a change of trust must reach the mounted Secrets first
 			stored.Bundle = authority.Bundle
-			return *stored, due, k.write(ctx, leaf.Secret, secret, *stored, "the bundle has changed")
+			return stored, due, k.write(ctx, leaf.Secret, secret, stored, "the bundle has changed", nil)
 		}
-		k.observe(leaf.Secret, *stored)
-		return *stored, due, nil
+		k.observe(leaf.Secret, stored)
+		return stored, due, nil
 	}
 	pair, err := Issue(authority, leaf, now)
 	if err != nil {
 		return Pair{}, time.Time{}, err
 	}
-	if err := k.write(ctx, leaf.Secret, secret, pair, reason); err != nil {
+	if err := k.write(ctx, leaf.Secret, secret, pair, string(reason), nil); err != nil {
 		return Pair{}, time.Time{}, err
 	}
 	cert, err := pair.parse()
@@ -75,25 +46,29 @@ func (k *Keeper) ensureLeaf(ctx context.Context, authority Pair, leaf Leaf) (Pai
 	return pair, Due(cert.Leaf), nil
 }
 
-// read returns the pair in a Secret, and the Secret; both are nil when it does not exist.
-func (k *Keeper) read(ctx context.Context, name string) (*Pair, *corev1.Secret, error) {
+// read returns a Secret, or nil when it does not exist.
+func (k *Keeper) read(ctx context.Context, name string) (*corev1.Secret, error) {
 	secret, err := k.options.Client.CoreV1().Secrets(k.options.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read secret %s/%s: %w", k.options.Namespace, name, err)
+		return nil, fmt.Errorf("read secret %s/%s: %w", k.options.Namespace, name, err)
 	}
-	return &Pair{
-		Cert:   secret.Data[corev1.TLSCertKey],
-		Key:    secret.Data[corev1.TLSPrivateKeyKey],
-		Bundle: secret.Data[caKey],
-	}, secret, nil
+	return secret, nil
 }
 
-// write stores the pair where the Secret was read from. Losing to another replica is an error like any other here:
+// pairOf reads the pair in a Secret; an absent one has none.
+func pairOf(secret *corev1.Secret) Pair {
+	if secret == nil {
+		return Pair{}
+	}
+	return Pair{Cert: secret.Data[corev1.TLSCertKey], Key: secret.Data[corev1.TLSPrivateKeyKey], Bundle: secret.Data[caKey]}
+}
+
+// write stores the pair where the Secret was read from; more, if given, adds what else the Secret holds. Losing to another replica is an error like any other here:
 // the next round reads what the winner wrote.
-func (k *Keeper) write(ctx context.Context, name string, secret *corev1.Secret, pair Pair, reason Reason) error {
+func (k *Keeper) write(ctx context.Context, name string, secret *corev1.Secret, pair Pair, reason string, more func(*corev1.Secret)) error {
 	secrets := k.options.Client.CoreV1().Secrets(k.options.Namespace)
 	fresh := secret == nil
 	if fresh {
@@ -105,6 +80,9 @@ func (k *Keeper) write(ctx context.Context, name string, secret *corev1.Secret, 
 		secret.Data = map[string][]byte{}
 	}
 	secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey], secret.Data[caKey] = pair.Cert, pair.Key, pair.Bundle
+	if more != nil {
+		more(secret)
+	}
 
 	var err error
 	if fresh {
@@ -116,7 +94,7 @@ func (k *Keeper) write(ctx context.Context, name string, secret *corev1.Secret, 
 		return fmt.Errorf("write secret %s/%s (%s): %w", k.options.Namespace, name, reason, err)
 	}
 	k.observe(name, pair)
-	k.options.Log.Info("wrote a certificate", "secret", name, "because", string(reason))
+	k.options.Log.Info("wrote a certificate", "secret", name, "because", reason)
 	return nil
 }
 
