@@ -58,12 +58,14 @@ test-modules: ## The tests of the cluster tool and the conformance of the API, i
 	go -C test/conformance test $(TEST_FLAGS) ./...
 
 .PHONY: test-walkthrough
-test-walkthrough: ## The walk-through of the README on a real cluster
+test-walkthrough: ## The walk-through of the README on a real cluster, and what callers in a mesh rely on most
 	go test $(TEST_FLAGS) -tags e2e -count 1 -v -timeout 40m ./test/e2e
 
 .PHONY: e2e
 e2e: export SLUICE_TIMED := 1
-e2e: test-walkthrough ## The same with the timed promises asserted too: for a quiet machine
+e2e: export SLUICE_MESH := all
+e2e: export SLUICE_PARTNERS := $(PARTNERS)
+e2e: test-walkthrough ## The same with every topic of the mesh and the timed promises: for a quiet machine (PARTNERS=1: with Flagger and Prometheus, too)
 
 .PHONY: bench
 bench: ## Measure what the design promises, side by side with peers where there are any; figures, no verdicts

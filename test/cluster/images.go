@@ -18,7 +18,8 @@ import (
 const imagesDetails = `
 The images are sluice, sluice-proxy, sluice-loadtester and podinfo (under the
 tags 3.1.0, 3.1.1 and 3.1.2); without arguments all of them. Only what the
-cluster does not have yet is copied.
+cluster does not have yet is copied. Only when asked for: probe, the application
+of the end-to-end tests, and flagger and prometheus, the partners in them.
 
   --no-load    build the archives and print their paths; needs no cluster
   --tag TAG    the tag of our own images and the version they report (dev)`
@@ -82,7 +83,7 @@ func images(ctx context.Context, args []string) error {
 // imageNames checks what was asked for; "podinfo:3.1.1" means podinfo.
 func imageNames(asked []string) ([]string, error) {
 	if len(asked) == 0 {
-		return product.Names(), nil
+		return product.Usual(), nil
 	}
 	var names []string
 	for _, name := range asked {

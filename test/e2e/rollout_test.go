@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-mesh/sluice/test/e2e/tally"
 	"github.com/sluice-mesh/sluice/test/e2e/walkthrough"
 )
 
@@ -88,7 +89,7 @@ func judgeShares(t *testing.T, w *walkthrough.Watcher, load *walkthrough.Load, f
 			continue
 		}
 		got := answers.Of(walkthrough.Good)
-		low, high := walkthrough.Band(len(answers), float64(s.Weight)/100)
+		low, high := tally.Band(len(answers), float64(s.Weight)/100)
 		t.Logf("weight %2d: %4d of %4d answers are new (band %d to %d)", s.Weight, got, len(answers), low, high)
 		if !slices.Contains(steps, s.Weight) {
 			continue

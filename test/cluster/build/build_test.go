@@ -26,6 +26,7 @@ var moduleOf = map[string]struct{ path, version string }{
 	"metrics-server": {"sigs.k8s.io/metrics-server", ""},
 	"hey":            {"github.com/rakyll/hey", ""},
 	"kind":           {"sigs.k8s.io/kind", ""},
+	"flagger":        {"github.com/fluxcd/flagger", ""},
 	// podinfo's 6.x releases have no module version of their own.
 	"podinfo": {"github.com/stefanprodan/podinfo", "1.8.1-0.20250910200901-e86405a8674e"},
 }

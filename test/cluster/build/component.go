@@ -92,6 +92,11 @@ var components = map[string]Component{
 		Version:  "0.1.5",
 		Binaries: []Binary{{Name: "hey", Package: "github.com/rakyll/hey"}},
 	},
+	// Only for the tests with partners.
+	"flagger": {
+		Version:  "1.43.0",
+		Binaries: []Binary{{Name: "flagger", Package: "github.com/fluxcd/flagger/cmd/flagger"}},
+	},
 	"pause": {
 		Version:  "1.0.0",
 		Binaries: []Binary{{Name: "pause", Package: "."}},

@@ -27,13 +27,17 @@ var ErrNoCommands = errors.New("none of its commands exists in this checkout")
 
 // recipes is every image by its short name, in the order of building.
 var recipes = []struct {
-	name string
-	make func(Builder, context.Context) ([]image.Spec, error)
+	name  string
+	make  func(Builder, context.Context) ([]image.Spec, error)
+	extra bool // made only when it is asked for: no part of the demo
 }{
-	{"sluice", Builder.sluice},
-	{"sluice-proxy", Builder.proxy},
-	{"sluice-loadtester", Builder.loadtester},
-	{"podinfo", Builder.podinfo},
+	{name: "sluice", make: Builder.sluice},
+	{name: "sluice-proxy", make: Builder.proxy},
+	{name: "sluice-loadtester", make: Builder.loadtester},
+	{name: "podinfo", make: Builder.podinfo},
+	{name: "probe", make: Builder.probe, extra: true},
+	{name: "flagger", make: Builder.flagger, extra: true},
+	{name: "prometheus", make: Builder.prometheus, extra: true},
 }
 
 // Names lists the images that can be asked for.
@@ -41,6 +45,17 @@ func Names() []string {
 	var names []string
 	for _, r := range recipes {
 		names = append(names, r.name)
+	}
+	return names
+}
+
+// Usual lists the images that the demo needs.
+func Usual() []string {
+	var names []string
+	for _, r := range recipes {
+		if !r.extra {
+			names = append(names, r.name)
+		}
 	}
 	return names
 }
@@ -165,27 +180,36 @@ func (b Builder) names(image string) []string {
 // commands builds programs of the repository into a layer. One that does not
 // exist in this checkout is left out, aloud.
 func (b Builder) commands(ctx context.Context, dir string, names ...string) (image.Layer, error) {
-	out := filepath.Join(b.Cache.Root, "bin")
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return nil, fmt.Errorf("make a folder to build in: %w", err)
-	}
 	var layer image.Layer
 	for _, name := range names {
 		if sources, _ := filepath.Glob(filepath.Join(b.Repository, "cmd", name, "*.go")); len(sources) == 0 {
 			fmt.Fprintf(b.Log, "there is no cmd/%s in this checkout; the image goes without it\n", name)
 			continue
 		}
-		to := filepath.Join(out, name)
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+b.Version, "-o", to, "./cmd/"+name)
-		cmd.Dir = b.Repository
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOWORK=off", "GOFLAGS=-buildvcs=false")
-		if output, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build cmd/%s: %w\n%s", name, err, output)
+		program, err := b.program(ctx, "cmd/"+name)
+		if err != nil {
+			return nil, err
 		}
-		layer = append(layer, image.File{Path: dir + name, Source: to, Mode: 0o755})
+		layer = append(layer, image.File{Path: dir + name, Source: program, Mode: 0o755})
 	}
 	if len(layer) == 0 {
 		return nil, ErrNoCommands
 	}
 	return layer, nil
+}
+
+// program builds one package of the repository and returns where the program is.
+func (b Builder) program(ctx context.Context, pkg string) (string, error) {
+	out := filepath.Join(b.Cache.Root, "bin")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return "", fmt.Errorf("make a folder to build in: %w", err)
+	}
+	to := filepath.Join(out, filepath.Base(pkg))
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+b.Version, "-o", to, "./"+pkg)
+	cmd.Dir = b.Repository
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOWORK=off", "GOFLAGS=-buildvcs=false")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, output)
+	}
+	return to, nil
 }

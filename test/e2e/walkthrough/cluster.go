@@ -45,6 +45,12 @@ func Own(ctx context.Context, root string, out io.Writer) (*Cluster, error) {
 	return c, nil
 }
 
+// Images builds further images and brings them into the cluster of test/cluster.
+func (c *Cluster) Images(ctx context.Context, names ...string) error {
+	_, err := c.tool(ctx, append([]string{"images"}, names...)...)
+	return err
+}
+
 // Existing uses the cluster that kubectl talks to already; its images must be pullable there.
 func Existing(root string, out io.Writer) (*Cluster, error) {
 	path, err := exec.LookPath("kubectl")

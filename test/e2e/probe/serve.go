@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// healthPort is no port of the mesh, so that a pod's readiness does not depend on what a test does to its proxy.
+const healthPort = "8099"
+
+// server is what all protocols share.
+type server struct {
+	name   string
+	status int // what an HTTP request gets that asks for nothing else
+
+	mu    sync.Mutex
+	tries map[string]int
+}
+
+// try counts the requests of one key, so that a client learns how often it was tried.
+func (s *server) try(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tries[key]++
+	return s.tries[key]
+}
+
+func serveCommand() *cobra.Command {
+	s := &server{tries: map[string]int{}}
+	cmd := &cobra.Command{
+		Use:   "serve PROTOCOL:PORT...",
+		Short: "Serve http (HTTP/1.1 and HTTP/2 without TLS), grpc and smtp",
+		RunE:  func(cmd *cobra.Command, args []string) error { return s.serve(cmd.Context(), args) },
+	}
+	cmd.Flags().StringVar(&s.name, "name", "", "what the server calls itself in every answer")
+	cmd.Flags().IntVar(&s.status, "status", http.StatusOK, "the status of an answer to a request that asks for none")
+	return cmd
+}
+
+func (s *server) serve(ctx context.Context, ports []string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return listen(ctx, healthPort, func(l net.Listener) error {
+			return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+		})
+	})
+	for _, p := range ports {
+		protocol, port, _ := strings.Cut(p, ":")
+		serve, ok := map[string]func(net.Listener) error{"http": s.serveHTTP, "grpc": s.serveGRPC, "smtp": s.serveSMTP}[protocol]
+		if !ok || port == "" {
+			return fmt.Errorf("%q is not served: write http:PORT, grpc:PORT or smtp:PORT", p)
+		}
+		group.Go(func() error { return listen(ctx, port, serve) })
+	}
+	return group.Wait()
+}
+
+// listen serves until the context ends, and a little longer: the proxy in front is draining meanwhile.
+func listen(ctx context.Context, port string, serve func(net.Listener) error) error {
+	l, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- serve(l) }()
+	select {
+	case err = <-ended:
+		return err
+	case <-ctx.Done():
+		time.Sleep(time.Second)
+		return l.Close()
+	}
+}
