@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ var (
 	gateway string
 )
 
-// TestMain brings up one cluster with Sluice and the demo in it. SLUICE_KEEP=1 leaves it running.
+// TestMain brings up one cluster with Sluice in it. SLUICE_KEEP=1 leaves it running.
 func TestMain(m *testing.M) {
 	code, err := setUp(m)
 	if err != nil {
@@ -48,12 +49,7 @@ func setUp(m *testing.M) (int, error) {
 	if cluster, err = walkthrough.Own(ctx, root, os.Stderr); err != nil {
 		return 1, err
 	}
-	for _, step := range []func(context.Context) error{cluster.Install, cluster.Reset, func(ctx context.Context) error { return cluster.Demo(ctx, true) }, cluster.Initialized} {
-		if err := step(ctx); err != nil {
-			return 1, err
-		}
-	}
-	if gateway, err = cluster.GatewayURL(ctx, walkthrough.First); err != nil {
+	if err = cluster.Install(ctx); err != nil {
 		return 1, err
 	}
 	code := m.Run()
@@ -74,6 +70,20 @@ func setUp(m *testing.M) (int, error) {
 		return nil
 	})
 }
+
+// demo is the walk-through's application, there for the tests that come to it.
+var demo = sync.OnceValue(func() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	for _, step := range []func(context.Context) error{cluster.Reset, func(ctx context.Context) error { return cluster.Demo(ctx, true) }, cluster.Initialized} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	var err error
+	gateway, err = cluster.GatewayURL(ctx, walkthrough.First)
+	return err
+})
 
 // testContext ends a little before the test binary's own limit would.
 func testContext(t *testing.T, limit time.Duration) context.Context {

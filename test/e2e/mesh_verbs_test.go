@@ -101,6 +101,7 @@ func (s *stage) start(args []string) (string, error) {
 		out, err := s.do(args[1:])
 		done <- outcome{out, err}
 	}()
+	time.Sleep(time.Second) // so that it is at work when the script goes on
 	return "", nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 // TestRefusedAtApply applies what would break a release: kubectl must say the rule, the path and what to change.
 func TestRefusedAtApply(t *testing.T) {
+	must(t, demo())
 	ctx := testContext(t, 3*time.Minute)
 	files, err := filepath.Glob(filepath.Join("testdata", "refused", "*.yaml"))
 	must(t, err)

@@ -22,6 +22,7 @@ const enough = 5000
 // TestWalkthrough is the film of the README: a good release climbs and is promoted, a bad one is rolled back,
 // while a plain client outside sees no failure and each weight as a share of its answers.
 func TestWalkthrough(t *testing.T) {
+	must(t, demo())
 	ctx := testContext(t, 20*time.Minute)
 	w := cluster.Watch(ctx, walkthrough.Namespace, walkthrough.App, func(s walkthrough.State) {
 		t.Logf("%s weight %d failed checks %d: %s", s.Phase, s.Weight, s.Failed, s.Why)

@@ -66,6 +66,7 @@ spec:
 
 // TestPodWaitsForMesh scales mesh to zero: a new pod must wait, its app unstarted, and be ready soon after its return.
 func TestPodWaitsForMesh(t *testing.T) {
+	must(t, demo())
 	ctx := testContext(t, 5*time.Minute)
 	must(t, kubectl(ctx, "-n", "sluice-system", "scale", "deploy/sluice-mesh", "--replicas=0"))
 	must(t, kubectl(ctx, "-n", "sluice-system", "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=sluice-mesh", "--timeout=90s"))

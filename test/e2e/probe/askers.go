@@ -100,19 +100,19 @@ func (a *grpcAsker) ask(ctx context.Context) ([]string, error) {
 		ctx = metadata.AppendToOutgoingContext(ctx, name, value)
 	}
 	var (
-		header metadata.MD
-		err    error
-		client = grpc_testing.NewTestServiceClient(a.conn)
+		header, trailer metadata.MD
+		err             error
+		client          = grpc_testing.NewTestServiceClient(a.conn)
 	)
 	if a.target.Path == "/EmptyCall" {
-		_, err = client.EmptyCall(ctx, &grpc_testing.Empty{}, grpc.Header(&header))
+		_, err = client.EmptyCall(ctx, &grpc_testing.Empty{}, grpc.Header(&header), grpc.Trailer(&trailer))
 	} else {
-		_, err = client.UnaryCall(ctx, &grpc_testing.SimpleRequest{}, grpc.Header(&header))
+		_, err = client.UnaryCall(ctx, &grpc_testing.SimpleRequest{}, grpc.Header(&header), grpc.Trailer(&trailer))
 	}
 	facets := []string{"code:" + status.Code(err).String()}
-	for _, key := range []string{"name", "tries"} {
-		for _, value := range header.Get(key) {
-			facets = append(facets, key+":"+value)
+	for key, values := range metadata.Join(header, trailer) {
+		if key == "name" || key == "tries" {
+			facets = append(facets, key+":"+values[0])
 		}
 	}
 	if code := status.Code(err); code == codes.OK || code == codes.Unknown {

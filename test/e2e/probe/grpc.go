@@ -32,7 +32,7 @@ func (s grpcServer) EmptyCall(ctx context.Context, _ *grpc_testing.Empty) (*grpc
 	return &grpc_testing.Empty{}, s.answer(ctx)
 }
 
-// answer says in headers who answered and how often this key was tried. The call's metadata asks for misbehaviour: key=a,
+// answer says in metadata who answered and how often this key was tried. The call's metadata asks for misbehaviour: key=a,
 // fail=2, code=14 fails the first two calls of this key.
 func (s grpcServer) answer(ctx context.Context) error {
 	md, _ := metadata.FromIncomingContext(ctx)
@@ -46,11 +46,13 @@ func (s grpcServer) answer(ctx context.Context) error {
 	if key := first("key"); key != "" {
 		tries = s.try(key)
 	}
-	if err := grpc.SetHeader(ctx, metadata.Pairs("name", s.name, "tries", strconv.Itoa(tries))); err != nil {
-		return err
-	}
+	about := metadata.Pairs("name", s.name, "tries", strconv.Itoa(tries))
 	if tries > 0 && tries <= number(first("fail"), 0) {
+		// In a trailer, because a header sent before the status would end a proxy's chance to try again.
+		if err := grpc.SetTrailer(ctx, about); err != nil {
+			return err
+		}
 		return status.Error(codes.Code(number(first("code"), int(codes.Unavailable))), "as the metadata asks")
 	}
-	return nil
+	return grpc.SetHeader(ctx, about)
 }

@@ -1,0 +1,63 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/sluice-mesh/sluice/test/e2e/walkthrough"
+)
+
+// TestSystem plays testdata/system: what touches all of Sluice, and so has the cluster to itself.
+func TestSystem(t *testing.T) {
+	if os.Getenv("SLUICE_MESH") != "all" {
+		t.Skip("takes minutes: make e2e")
+	}
+	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
+	t.Cleanup(func() { must(t, cluster.Install(context.Background())) }) // without the settings of the script
+	play(t, []string{"testdata/system/rotation.txtar"}, map[string]verb{
+		"rotate": (*stage).rotate, // the certificate authority is replaced, from the request to the end
+	})
+}
+
+// rotate asks for another authority and waits until it is the only one.
+func (s *stage) rotate([]string) (string, error) {
+	const system = "sluice-system"
+	type secret struct {
+		Metadata struct{ Annotations map[string]string }
+		Data     map[string][]byte
+	}
+	var before secret
+	if err := cluster.Get(s.ctx, &before, "-n", system, "secret", "sluice-ca"); err != nil {
+		return "", err
+	}
+	if err := kubectl(s.ctx, "-n", system, "annotate", "secret", "sluice-ca", "sluice.dev/rotate=now"); err != nil {
+		return "", err
+	}
+	most := 0
+	return "", walkthrough.Eventually(s.ctx, 3*time.Minute, "the authority is replaced", func(ctx context.Context) error {
+		// The kubelet looks at mounted Secrets and ConfigMaps once a minute, and whenever it sees a change of the pod.
+		for _, namespace := range []string{system, s.name} {
+			touch := fmt.Sprintf("touched=%d", time.Now().UnixMilli())
+			if err := kubectl(ctx, "-n", namespace, "annotate", "pods", "--all", "--overwrite", touch); err != nil {
+				return err
+			}
+		}
+		time.Sleep(2 * time.Second)
+		var now secret
+		if err := cluster.Get(ctx, &now, "-n", system, "secret", "sluice-ca"); err != nil {
+			return err
+		}
+		trusted := bytes.Count(now.Data["ca.crt"], []byte("BEGIN CERTIFICATE"))
+		most = max(most, trusted)
+		if bytes.Equal(now.Data["tls.crt"], before.Data["tls.crt"]) || trusted != 1 || most != 2 {
+			return fmt.Errorf("%d authorities are trusted, %d at the most; annotations %v", trusted, most, now.Metadata.Annotations)
+		}
+		return nil
+	})
+}
