@@ -9,8 +9,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
 
-// BuildEndpoints gives the endpoints of the model's clusters from the Services and EndpointSlices of a snapshot.
-// Nothing else in a model depends on an EndpointSlice of a Service that selects pods, so a shell may replace
+// BuildEndpoints gives the endpoints of the model's clusters from the Services, EndpointSlices and Pods of a snapshot.
+// Nothing else in a model depends on a Pod, or on an EndpointSlice of a Service that selects pods, so a shell may replace
 // Model.Endpoints alone when only those change.
 func BuildEndpoints(s Snapshot, m *Model) []Endpoints {
 	services := servicesOf(s)
@@ -19,15 +19,20 @@ func BuildEndpoints(s Snapshot, m *Model) []Endpoints {
 		ref := serviceOf(slice)
 		slicesOf[ref] = append(slicesOf[ref], slice)
 	}
+	var pods *instances
 	var out []Endpoints
 	for _, c := range m.Clusters {
-		if c.Service == nil {
-			continue
-		}
-		svc := services[*c.Service]
 		e := Endpoints{Cluster: c.Name}
-		if svc != nil {
-			e.Addresses = addresses(svc, slicesOf[*c.Service], c)
+		switch {
+		case c.Pods != nil:
+			if pods == nil {
+				pods = instancesOf(s, m)
+			}
+			e.Addresses = pods.addresses(c)
+		case c.Service == nil:
+			continue
+		case services[*c.Service] != nil:
+			e.Addresses = addresses(services[*c.Service], slicesOf[*c.Service], c)
 		}
 		out = append(out, e)
 	}

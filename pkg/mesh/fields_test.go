@@ -57,7 +57,6 @@ var fates = []fate{
 	{path: "VirtualGateway.listeners.healthCheck", reported: true},
 	{path: ".listeners.tls", reported: true},
 	{path: ".clientPolicy", reported: true},
-	{path: "VirtualNode.serviceDiscovery.awsCloudMap", reported: true},
 	{path: ".virtualServiceARN", reported: true},
 	{path: ".virtualNodeARN", reported: true},
 	{path: ".virtualRouterARN", reported: true},
@@ -65,7 +64,7 @@ var fates = []fate{
 	// A Mesh or gateway that was made anew keeps its members.
 	{path: ".meshRef.uid"},
 	{path: ".virtualGatewayRef.uid"},
-	// Admission binds pods.
+	// Admission binds pods, and virtual nodes in Cloud Map are found by it.
 	{path: ".podSelector"},
 	// Nothing of Envoy is named after these.
 	{path: "VirtualRouter.awsName"},
@@ -81,7 +80,7 @@ var fates = []fate{
 	{path: "VirtualNode.listeners.outlierDetection"},
 	{path: ".listeners.connectionPool"},
 	{path: "VirtualNode.listeners.timeout"},
-	{path: "VirtualNode.serviceDiscovery.dns"},
+	{path: "VirtualNode.serviceDiscovery"},
 	{path: "VirtualNode.backends.virtualService.virtualServiceRef"},
 	{path: "VirtualNode.backendGroups"},
 	{path: ".logging"},

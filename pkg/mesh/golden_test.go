@@ -108,6 +108,13 @@ func appendObject(s *Snapshot, kind string, doc []byte) error {
 		return decodeInto(&s.Services, doc)
 	case "EndpointSlice":
 		return decodeInto(&s.EndpointSlices, doc)
+	case "Pod":
+		var pods []*corev1.Pod
+		err := decodeInto(&pods, doc)
+		for _, p := range pods {
+			s.Pods = append(s.Pods, PodOf(p))
+		}
+		return err
 	default:
 		return fmt.Errorf("kind %q is not part of a snapshot", kind)
 	}
@@ -115,7 +122,7 @@ func appendObject(s *Snapshot, kind string, doc []byte) error {
 
 func decodeInto[T appmeshv1beta2.Mesh | appmeshv1beta2.VirtualNode | appmeshv1beta2.VirtualService | appmeshv1beta2.VirtualRouter |
 	appmeshv1beta2.VirtualGateway | appmeshv1beta2.GatewayRoute | appmeshv1beta2.BackendGroup |
-	corev1.Namespace | corev1.Service | discoveryv1.EndpointSlice](list *[]*T, doc []byte) error {
+	corev1.Namespace | corev1.Service | corev1.Pod | discoveryv1.EndpointSlice](list *[]*T, doc []byte) error {
 	o := new(T)
 	if err := yaml.UnmarshalStrict(doc, o); err != nil {
 		return err

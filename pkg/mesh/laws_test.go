@@ -35,6 +35,13 @@ func TestLaws(t *testing.T) {
 		if diff := cmp.Diff(m.Endpoints, mesh.BuildEndpoints(s, m)); diff != "" {
 			t.Fatalf("endpoints built alone differ:\n%s", diff)
 		}
+		podless := s
+		podless.Pods = nil
+		without, _ := mesh.Build(podless)
+		without.Endpoints = mesh.BuildEndpoints(s, without)
+		if diff := cmp.Diff(m, without); diff != "" {
+			t.Fatalf("pods decide more than endpoints:\n%s", diff)
+		}
 		if got, want := len(mesh.Conditions(s, problems)), len(s.Meshes)+len(s.VirtualNodes)+len(s.VirtualServices)+
 			len(s.VirtualRouters)+len(s.VirtualGateways)+len(s.GatewayRoutes); got != want {
 			t.Fatalf("%d conditions for %d objects", got, want)
@@ -233,6 +240,15 @@ func snapshots(t *rapid.T) mesh.Snapshot {
 			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{rapid.SampledFrom([]string{"10.0.0.1", "nonsense", "fd00::1"}).Draw(t, "ip")}, Conditions: discoveryv1.EndpointConditions{Ready: maybe(t, rapid.Bool(), "ready")}}},
 		})
 	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "pods") {
+		p := &mesh.Pod{ObjectMeta: metas(t, "pod", i), Ready: rapid.Bool().Draw(t, "pod ready")}
+		p.Labels = map[string]string{"app": names.Draw(t, "app")}
+		p.DeletionTimestamp = maybe(t, rapid.Just(metav1.Now()), "deleted")
+		several(t, "pod ips", func() {
+			p.IPs = append(p.IPs, rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2", "nonsense", "fd00::1", ""}).Draw(t, "pod ip"))
+		})
+		s.Pods = append(s.Pods, p)
+	}
 	return s
 }
 
@@ -251,6 +267,17 @@ func node(t *rapid.T, i int) *appmeshv1beta2.VirtualNode {
 	})
 	host := rapid.OneOf(odd, rapid.Just(n.Name+"."+n.Namespace+".svc.cluster.local"), usual).Draw(t, "hostname")
 	n.Spec.ServiceDiscovery = maybe(t, rapid.Just(appmeshv1beta2.ServiceDiscovery{DNS: &appmeshv1beta2.DNSServiceDiscovery{Hostname: host}}), "discovery")
+	if rapid.Bool().Draw(t, "cloud map") {
+		n.Spec.PodSelector = maybe(t, rapid.Just(metav1.LabelSelector{MatchLabels: map[string]string{"app": "a"}}), "pod selector")
+		n.Spec.ServiceDiscovery = &appmeshv1beta2.ServiceDiscovery{AWSCloudMap: &appmeshv1beta2.AWSCloudMapServiceDiscovery{
+			NamespaceName: odd.Draw(t, "cloud map namespace"), ServiceName: names.Draw(t, "cloud map service"),
+		}}
+		several(t, "attributes", func() {
+			n.Spec.ServiceDiscovery.AWSCloudMap.Attributes = append(n.Spec.ServiceDiscovery.AWSCloudMap.Attributes, appmeshv1beta2.AWSCloudMapInstanceAttribute{
+				Key: rapid.SampledFrom([]string{"app", "k8s.io/pod", "k8s.io/namespace", "AWS_INSTANCE_PORT", "x", "REGION"}).Draw(t, "key"), Value: odd.Draw(t, "value"),
+			})
+		})
+	}
 	several(t, "backends", func() {
 		n.Spec.Backends = append(n.Spec.Backends, appmeshv1beta2.Backend{VirtualService: appmeshv1beta2.VirtualServiceBackend{
 			VirtualServiceRef: maybe(t, rapid.Just(appmeshv1beta2.VirtualServiceReference{Name: names.Draw(t, "backend"), Namespace: maybe(t, spaces, "backend namespace")}), "ref"),

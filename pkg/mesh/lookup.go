@@ -54,7 +54,7 @@ func (m *Model) Cluster(name string) *Cluster {
 	return &m.Clusters[i]
 }
 
-// EndpointsOf gives the addresses of a cluster; none for a cluster without a Service.
+// EndpointsOf gives the addresses of a cluster; none for one that is resolved by DNS.
 func (m *Model) EndpointsOf(cluster string) []Address {
 	i, ok := slices.BinarySearchFunc(m.Endpoints, cluster, func(e Endpoints, name string) int { return cmp.Compare(e.Cluster, name) })
 	if !ok {

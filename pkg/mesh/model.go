@@ -18,7 +18,7 @@ type Model struct {
 	Services []Service `json:"services,omitempty"`
 	// Clusters are where requests end, sorted by Name.
 	Clusters []Cluster `json:"clusters,omitempty"`
-	// Endpoints are the addresses of the clusters that have a Service, sorted by Cluster. They live apart because
+	// Endpoints are the addresses of the clusters that have a Service or Pods, sorted by Cluster. They live apart because
 	// they change with every pod, while all the rest changes with somebody's decision.
 	Endpoints []Endpoints `json:"endpoints,omitempty"`
 	// Generations are those of the virtual routers that the model was built from, so that whoever wrote a weight can
@@ -235,7 +235,7 @@ const (
 	RetryServiceUnavailable RetryEvent = "service-unavailable"
 )
 
-// Cluster is a listener of a virtual node, as its callers see it. Exactly one of Service and DNS is set.
+// Cluster is a listener of a virtual node, as its callers see it. Exactly one of Service, Pods and DNS is set.
 type Cluster struct {
 	Name     string   `json:"name"`
 	Port     uint32   `json:"port"`
@@ -244,6 +244,8 @@ type Cluster struct {
 	Addresses AddressFamily `json:"addresses,omitempty"`
 	// Service of the cluster whose endpoints are in Model.Endpoints.
 	Service *ServiceRef `json:"service,omitempty"`
+	// Pods names the virtual node by whose pods the endpoints in Model.Endpoints are found.
+	Pods *ObjectRef `json:"pods,omitempty"`
 	// DNS is a host name that each proxy resolves itself.
 	DNS *DNS `json:"dns,omitempty"`
 	// HealthCheck that each caller makes of every endpoint, if any.

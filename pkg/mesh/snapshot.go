@@ -27,4 +27,6 @@ type Snapshot struct {
 	Namespaces     []*corev1.Namespace
 	Services       []*corev1.Service
 	EndpointSlices []*discoveryv1.EndpointSlice
+	// Pods may be left out unless NeedsPods.
+	Pods []*Pod
 }

@@ -33,13 +33,8 @@ func (b *builder) notHonouredNode(ref ObjectRef, v *appmeshv1beta2.VirtualNode) 
 		b.ignored(ref, backend.VirtualService.ClientPolicy != nil && backend.VirtualService.ClientPolicy.TLS != nil,
 			specPath.Child("backends").Index(i).Child("virtualService", "clientPolicy"), "connections to this backend are made without TLS")
 	}
-	if d := v.Spec.ServiceDiscovery; d != nil && d.AWSCloudMap != nil {
-		path := specPath.Child("serviceDiscovery", "awsCloudMap")
-		if d.DNS != nil {
-			b.ignored(ref, true, path, "Cloud Map is not asked; dns.hostname is used")
-		} else {
-			b.blocked(ref, ReasonNotHonoured, field.Invalid(path, field.OmitValueType{}, "Cloud Map is not asked, so no caller finds the virtual node; give dns.hostname"))
-		}
+	if d := v.Spec.ServiceDiscovery; d != nil {
+		b.ignored(ref, d.AWSCloudMap != nil && cloudMapOf(d) == nil, specPath.Child("serviceDiscovery", "awsCloudMap"), "the virtual node is found by dns.hostname")
 	}
 }
 

@@ -119,6 +119,9 @@ func discovers(d *appmeshv1beta2.ServiceDiscovery) bool {
 
 // discoveredHost is the name by which callers find a virtual node, as it was written; empty if there is none.
 func discoveredHost(d *appmeshv1beta2.ServiceDiscovery) string {
+	if c := cloudMapOf(d); c != nil {
+		return c.ServiceName + "." + c.NamespaceName
+	}
 	if d == nil || d.DNS == nil {
 		return ""
 	}
@@ -128,13 +131,18 @@ func discoveredHost(d *appmeshv1beta2.ServiceDiscovery) string {
 // cluster is a listener as its callers see it, or nil if they cannot.
 func (b *builder) cluster(node *member, l listener) *Cluster {
 	d := node.spec.ServiceDiscovery
-	if d == nil || d.DNS == nil || d.DNS.Hostname == "" {
+	if !discovers(d) {
 		return nil
 	}
 	name := NodeListener{Mesh: meshName(node.mesh), Node: node.name, Protocol: l.protocol, Port: l.port}
 	c := &Cluster{
 		Name: name.EgressCluster(), Port: l.port, Protocol: l.protocol, Addresses: familyOf(node.mesh),
 		HealthCheck: l.health, OutlierDetection: l.outlier, Sources: []ObjectRef{node.ref},
+	}
+	if found := cloudMapOf(d); found != nil {
+		b.checkCloudMap(node, specPath.Child("serviceDiscovery", "awsCloudMap"), found)
+		c.Pods = &node.ref
+		return c
 	}
 	path := specPath.Child("serviceDiscovery", "dns", "hostname")
 	if !isHostname(d.DNS.Hostname) {

@@ -82,7 +82,7 @@ func (t *translation) reach(routes []mesh.Route) {
 				continue
 			}
 			t.add(egressCluster(c))
-			if c.Service != nil {
+			if c.DNS == nil {
 				t.out.Endpoints = append(t.out.Endpoints, loadAssignment(c.Name, t.model.EndpointsOf(c.Name), healthPort(c)))
 			}
 		}

@@ -134,16 +134,23 @@ func (c *Controller) Run(ctx context.Context) error {
 		// 4. The burst is over (or the process just started): build what is outdated, and publish.
 		case <-build.C:
 			burst.reset()
-			model = c.rebuild(model)
+			model = c.rebuild(ctx, model)
 		}
 	}
 }
 
 // rebuild publishes the cluster as it is now and returns its model. kept is the last model if nothing but endpoints
 // changed since, else nil.
-func (c *Controller) rebuild(kept *mesh.Model) *mesh.Model {
+func (c *Controller) rebuild(ctx context.Context, kept *mesh.Model) *mesh.Model {
 	start := time.Now()
 	snapshot, broken := c.snapshot()
+	if snapshot.NeedsPods() {
+		if !c.sources.watchInstances(ctx, signal(c.changed), signal(c.moved)) {
+			// What is published stays for the moment: without the pods, a virtual node would lose all its endpoints.
+			return nil
+		}
+		snapshot.Pods = listed[*mesh.Pod](c.sources.instances)
+	}
 	if kept != nil {
 		model := *kept
 		model.Endpoints = mesh.BuildEndpoints(snapshot, kept)
@@ -183,7 +190,7 @@ func (c *Controller) publish(model *mesh.Model) {
 	}
 }
 
-// snapshot gathers the stores. What could not be decoded comes apart.
+// snapshot gathers the stores, but for the pods. What could not be decoded comes apart.
 func (c *Controller) snapshot() (mesh.Snapshot, []*undecodable) {
 	s := c.sources
 	out := mesh.Snapshot{

@@ -58,12 +58,13 @@ func (r *recorder) has(id mesh.ProxyID) bool {
 
 // world is a running controller and the cluster it sees, with one mesh that selects one namespace.
 type world struct {
-	t         *testing.T
-	config    *rest.Config
-	kube      kubernetes.Interface
-	dynamic   dynamic.Interface
-	namespace string
-	published *recorder
+	t          *testing.T
+	config     *rest.Config
+	kube       kubernetes.Interface
+	dynamic    dynamic.Interface
+	namespace  string
+	published  *recorder
+	controller *Controller
 
 	mu     sync.Mutex
 	bundle []byte
@@ -85,6 +86,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.controller = c
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()

@@ -31,7 +31,11 @@ var clusterKinds = map[schema.GroupVersionKind]struct {
 	corev1.SchemeGroupVersion.WithKind("Namespace"):          {"namespaces", func() metav1.Object { return &corev1.Namespace{} }},
 	corev1.SchemeGroupVersion.WithKind("Service"):            {"services", func() metav1.Object { return &corev1.Service{} }},
 	discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"): {"endpointslices", func() metav1.Object { return &discoveryv1.EndpointSlice{} }},
+	podKind: {"pods", func() metav1.Object { return &corev1.Pod{} }},
 }
+
+// podKind is the kind that only some snapshots need, of which there are the most objects.
+var podKind = corev1.SchemeGroupVersion.WithKind("Pod")
 
 // InSnapshot says whether a snapshot holds objects of a kind.
 func InSnapshot(kind schema.GroupKind) bool {
@@ -54,22 +58,38 @@ func List(ctx context.Context, client dynamic.Interface) ([]*unstructured.Unstru
 		resources = append(resources, meshResource(kind))
 	}
 	for kind, known := range clusterKinds {
-		resources = append(resources, kind.GroupVersion().WithResource(known.plural))
+		if kind != podKind {
+			resources = append(resources, kind.GroupVersion().WithResource(known.plural))
+		}
 	}
 	var out []*unstructured.Unstructured
 	for _, resource := range resources {
-		pages := pager.New(func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return client.Resource(resource).List(ctx, o)
-		})
-		err := pages.EachListItem(ctx, metav1.ListOptions{}, func(o runtime.Object) error {
-			if u, ok := o.(*unstructured.Unstructured); ok {
-				out = append(out, u)
-			}
-			return nil
-		})
+		objects, err := listAll(ctx, client, resource)
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", resource.GroupResource(), err)
+			return nil, err
 		}
+		out = append(out, objects...)
+	}
+	if s, _ := SnapshotOf(out); !s.NeedsPods() {
+		return out, nil
+	}
+	pods, err := listAll(ctx, client, corev1.SchemeGroupVersion.WithResource(clusterKinds[podKind].plural))
+	return append(out, pods...), err
+}
+
+func listAll(ctx context.Context, client dynamic.Interface, resource schema.GroupVersionResource) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	pages := pager.New(func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return client.Resource(resource).List(ctx, o)
+	})
+	err := pages.EachListItem(ctx, metav1.ListOptions{}, func(o runtime.Object) error {
+		if u, ok := o.(*unstructured.Unstructured); ok {
+			out = append(out, u)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", resource.GroupResource(), err)
 	}
 	return out, nil
 }
@@ -135,5 +155,7 @@ func insert(s *mesh.Snapshot, object any) {
 		s.Services = append(s.Services, o)
 	case *discoveryv1.EndpointSlice:
 		s.EndpointSlices = append(s.EndpointSlices, o)
+	case *corev1.Pod:
+		s.Pods = append(s.Pods, mesh.PodOf(o))
 	}
 }

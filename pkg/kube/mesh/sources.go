@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,7 @@ import (
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 // resync is off: an informer repeats nothing, everything is rebuilt from its store anyway.
@@ -44,6 +46,9 @@ type sources struct {
 	// mesh is keyed by kind. The objects are those of the API package, or *undecodable.
 	mesh                                            map[string]cache.SharedIndexInformer
 	namespaces, services, slices, pods, proxyConfig cache.SharedIndexInformer
+	// instances are all pods, as *mesh.Pod. They are watched from when a virtual node is found by its pods: see watchInstances.
+	instances cache.SharedIndexInformer
+	watching  sync.Once
 }
 
 func newSources(kube kubernetes.Interface, dyn dynamic.Interface, meta metadata.Interface) (*sources, error) {
@@ -59,6 +64,7 @@ func newSources(kube kubernetes.Interface, dyn dynamic.Interface, meta metadata.
 	typed := informers.NewSharedInformerFactory(kube, resync)
 	s.services = typed.Core().V1().Services().Informer()
 	s.slices = typed.Discovery().V1().EndpointSlices().Informer()
+	s.instances = typed.Core().V1().Pods().Informer()
 	s.proxyConfig = informers.NewSharedInformerFactoryWithOptions(kube, resync, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, sluice.ProxyConfigMap).String()
 	})).Core().V1().ConfigMaps().Informer()
@@ -68,6 +74,7 @@ func newSources(kube kubernetes.Interface, dyn dynamic.Interface, meta metadata.
 		metav1.NamespaceAll, resync, cache.Indexers{}, func(o *metav1.ListOptions) { o.LabelSelector = sluice.LabelProxy }).Informer()
 	for informer, transform := range map[cache.SharedIndexInformer]cache.TransformFunc{
 		s.services: trim, s.slices: trim, s.proxyConfig: trim, s.pods: trimPod, s.namespaces: namespaceOf,
+		s.instances: instanceOf,
 	} {
 		if err := informer.SetTransform(transform); err != nil {
 			return nil, err
@@ -76,7 +83,7 @@ func newSources(kube kubernetes.Interface, dyn dynamic.Interface, meta metadata.
 	return s, nil
 }
 
-// all lists every watch.
+// all lists every watch that always runs.
 func (s *sources) all() []cache.SharedIndexInformer {
 	out := []cache.SharedIndexInformer{s.namespaces, s.services, s.slices, s.pods, s.proxyConfig}
 	for _, informer := range s.mesh {
@@ -111,6 +118,34 @@ func (s *sources) start(ctx context.Context, changed, moved, config func()) erro
 		}
 	}
 	return nil
+}
+
+// watchInstances begins to watch all pods, once, and tells whether their store is filled. If it is not, filled is told
+// when it is; moved is told about changes. The watch goes on until ctx is done, even if nobody needs it any more: it costs
+// memory, and whoever had such a virtual node will have one again.
+func (s *sources) watchInstances(ctx context.Context, filled, moved func()) bool {
+	s.watching.Do(func() {
+		handler := cache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { moved() },
+			UpdateFunc: func(old, new any) {
+				a, okA := old.(*mesh.Pod)
+				b, okB := new.(*mesh.Pod)
+				if !okA || !okB || !a.Same(b) {
+					moved()
+				}
+			},
+			DeleteFunc: func(any) { moved() },
+		}
+		// It fails only for an informer that has stopped.
+		_, _ = s.instances.AddEventHandler(handler)
+		go s.instances.Run(ctx.Done())
+		go func() {
+			if cache.WaitForCacheSync(ctx.Done(), s.instances.HasSynced) {
+				filled()
+			}
+		}()
+	})
+	return s.instances.HasSynced()
 }
 
 // notifier calls f for every change that is one. Objects come back unchanged when a watch is opened again.
@@ -167,6 +202,15 @@ func trimPod(obj any) (any, error) {
 		}
 	}
 	return out, nil
+}
+
+// instanceOf leaves of a pod what the model takes.
+func instanceOf(obj any) (any, error) {
+	pod, ok := obj.(*corev1.Pod)
+	if !ok {
+		return obj, nil
+	}
+	return mesh.PodOf(pod), nil
 }
 
 // namespaceOf turns metadata into the type that the model takes.
