@@ -33,11 +33,6 @@ func (b *builder) limitNode(ref ObjectRef, v *appmeshv1beta2.VirtualNode) {
 	b.checkName(ref, memberName(v.Spec.AWSName, ref))
 	for i, l := range v.Spec.Listeners {
 		path := specPath.Child("listeners").Index(i)
-		if pool := l.ConnectionPool; pool != nil {
-			b.checkPool(ref, path.Child("connectionPool"), Protocol(l.PortMapping.Protocol), map[Protocol]bool{
-				TCP: pool.TCP != nil, HTTP: pool.HTTP != nil, HTTP2: pool.HTTP2 != nil, GRPC: pool.GRPC != nil,
-			})
-		}
 		if l.TLS != nil {
 			b.checkValidation(ref, path.Child("tls", "validation"), l.TLS.Validation)
 		}
@@ -52,30 +47,11 @@ func (b *builder) limitGateway(ref ObjectRef, v *appmeshv1beta2.VirtualGateway) 
 	b.checkName(ref, memberName(v.Spec.AWSName, ref))
 	for i, l := range v.Spec.Listeners {
 		path := specPath.Child("listeners").Index(i)
-		if pool := l.ConnectionPool; pool != nil {
-			b.checkPool(ref, path.Child("connectionPool"), Protocol(l.PortMapping.Protocol), map[Protocol]bool{
-				HTTP: pool.HTTP != nil, HTTP2: pool.HTTP2 != nil, GRPC: pool.GRPC != nil,
-			})
-		}
 		if l.TLS != nil {
 			b.checkValidation(ref, path.Child("tls", "validation"), l.TLS.Validation)
 		}
 	}
 	b.checkDefaults(ref, v.Spec.BackendDefaults)
-}
-
-// checkPool is silent about several pools in one listener, which is another mistake.
-func (b *builder) checkPool(ref ObjectRef, path *field.Path, protocol Protocol, pools map[Protocol]bool) {
-	var given []Protocol
-	for _, p := range []Protocol{GRPC, HTTP, HTTP2, TCP} {
-		if pools[p] {
-			given = append(given, p)
-		}
-	}
-	if len(given) == 1 && given[0] != protocol {
-		b.beyond(ref, field.Invalid(path.Child(string(given[0])), field.OmitValueType{},
-			fmt.Sprintf("the listener speaks %s; give the pool as %[1]s", protocol)))
-	}
 }
 
 func (b *builder) checkDefaults(ref ObjectRef, d *appmeshv1beta2.BackendDefaults) {

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -58,13 +59,19 @@ func (b *builder) limits(ref ObjectRef, path *field.Path, protocol Protocol, p *
 	}
 	pools := poolLimits(p)
 	for _, other := range slices.Sorted(maps.Keys(pools)) {
-		if other != protocol {
-			b.blocked(ref, ReasonInvalid, field.Invalid(path.Child(string(other)), field.OmitValueType{},
-				"the listener speaks "+string(protocol)+", so this limits nothing; name the pool after the protocol"))
+		if other == protocol {
+			continue
+		}
+		err := field.Invalid(path.Child(string(other)), field.OmitValueType{}, fmt.Sprintf(
+			"the listener speaks %s, so this limits nothing; give the pool as %[1]s", protocol))
+		if len(pools) > 1 {
+			b.remark(ref, ReasonInvalid, err)
+		} else {
+			b.beyond(ref, err)
 		}
 	}
 	if len(pools) == 0 {
-		b.blocked(ref, ReasonInvalid, field.Required(path.Child(string(protocol)), "nothing is limited; give the limits, or take the pool away"))
+		b.remark(ref, ReasonInvalid, field.Required(path.Child(string(protocol)), "nothing is limited; give the limits, or take the pool away"))
 	}
 	var out Limits
 	for _, l := range pools[protocol] {

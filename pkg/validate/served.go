@@ -92,6 +92,8 @@ var tolerations = []toleration{
 	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.backends.virtualService.virtualServiceARN"},                 // neither reference nor ARN
 	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.healthCheck.path"},                                // none, by http
 	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.healthCheck.protocol"},                            // grpc, where the listener has no HTTP/2
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.outlierDetection.interval.value"},                 // zero
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.outlierDetection.baseEjectionDuration.value"},     // zero
 	{mesh.KindGatewayRoute, mesh.ReasonInvalid, "spec.httpRoute.action.target.virtualService.virtualServiceARN"}, // neither reference nor ARN
 	{mesh.KindGatewayRoute, mesh.ReasonInvalid, "spec.httpRoute.match.prefix"},                                   // without a slash, if it is not rewritten
 	{mesh.KindVirtualService, mesh.ReasonInvalid, "spec.provider.virtualNode.virtualNodeARN"},                    // neither reference nor ARN
