@@ -79,9 +79,9 @@ func parse(args []string, env func(string) string, out io.Writer) (settings, err
 	flags.StringVar(&s.healthAddress, "health-address", ":"+strconv.Itoa(sluice.HealthPort), "address of /healthz and /readyz; 0 switches them off")
 	flags.DurationVar(&s.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on serving after SIGTERM, while the endpoints drain")
 	flags.TextVar(&s.level, "log-level", slog.LevelInfo, "debug, info or error; debug has a line per pod")
-	flags.BoolVar(&s.ipv6, "ipv6", xds.HasIPv6(env("POD_IPS")), "proxies answer probes on IPv6 too; by default if POD_IPS, the addresses of this pod, has one")
 	mesh := flags.String("mesh-address", "", "host:port where proxies find mesh; the Service sluice-mesh of the namespace if empty")
 	s.proxyFlags(flags)
+	s.clusterFlags(flags, env)
 	flags.Usage = func() {} // a mistake gets one sentence, not all of this
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, about)
@@ -103,6 +103,7 @@ func (s *settings) proxyFlags(flags *flag.FlagSet) {
 	flags.StringVar(&c.ProxyImage, "proxy-image", "ghcr.io/sluice-mesh/sluice-proxy:dev", "image of the proxy: Envoy, proxyinit and proxyctl")
 	flags.StringVar(&c.InitImage, "init-image", "", "image of the init container; that of the proxy if empty")
 	flags.StringVar((*string)(&c.ImagePullPolicy), "image-pull-policy", "", "Always, IfNotPresent or Never, for both; Kubernetes' default if empty")
+	flags.StringVar(&c.ImagePullSecret, "image-pull-secret", "", "name of the Secret to pull them with, which is in the pods' namespaces; none if empty")
 	flags.BoolVar(&c.ClassicSidecars, "classic-sidecars", c.ClassicSidecars, "inject the proxy as an ordinary container instead of a native sidecar")
 	flags.StringVar(&c.CPURequest, "cpu-request", c.CPURequest, "CPU request of the proxy")
 	flags.StringVar(&c.MemoryRequest, "memory-request", c.MemoryRequest, "memory request of the proxy")
@@ -115,9 +116,14 @@ func (s *settings) proxyFlags(flags *flag.FlagSet) {
 	flags.IntVar(&c.GatewayConcurrency, "gateway-concurrency", c.GatewayConcurrency, "worker threads of a gateway; 0 means one per CPU of the machine")
 	flags.IntVar(&c.DrainDelaySeconds, "drain-delay", c.DrainDelaySeconds, "seconds that a gateway or classic sidecar goes on serving when it stops")
 	flags.IntVar(&c.DrainDeadlineSeconds, "drain-deadline", c.DrainDeadlineSeconds, "seconds that a stopping proxy waits for requests in flight")
-	telemetryFlags(flags, &c.Telemetry)
-	flags.Float64Var(&s.sampling, "tracing-sampling-rate", 1, "share of the requests without a trace that start one, from 0 to 1")
 	flags.BoolVar(&c.SkipDrain, "skip-drain", c.SkipDrain, "leave out the graceful drain, for an Envoy image without proxyctl")
+}
+
+// clusterFlags are settings of the proxies that depend on the cluster.
+func (s *settings) clusterFlags(flags *flag.FlagSet, env func(string) string) {
+	flags.BoolVar(&s.ipv6, "ipv6", xds.HasIPv6(env("POD_IPS")), "proxies answer probes on IPv6 too; by default if POD_IPS, the addresses of this pod, has one")
+	telemetryFlags(flags, &s.inject.Telemetry)
+	flags.Float64Var(&s.sampling, "tracing-sampling-rate", 1, "share of the requests without a trace that start one, from 0 to 1")
 }
 
 // finish derives what is not a flag of its own, and checks the whole.

@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"slices"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/inject"
@@ -32,20 +33,34 @@ func telemetryFlags(flags *flag.FlagSet, t *inject.Telemetry) {
 // when the process starts.
 func bootstraps(config xds.BootstrapConfig) (func(inject.Bootstrap) string, error) {
 	texts := map[inject.Bootstrap]string{}
-	for _, kind := range []inject.Kind{inject.KindVirtualNode, inject.KindVirtualGateway} {
-		for _, tags := range []bool{false, true} {
-			for _, statsd := range []sluice.Statsd{"", sluice.StatsdUDP, sluice.StatsdSocket} {
-				for _, tracer := range []sluice.Tracer{"", sluice.TracerJaeger, sluice.TracerDatadog, sluice.TracerOpenTelemetry} {
-					config.Gateway = kind == inject.KindVirtualGateway
-					config.StatsTags, config.Statsd, config.Tracer = tags, statsd, tracer
-					text, err := xds.Bootstrap(config)
-					if err != nil {
-						return nil, fmt.Errorf("write the proxies' bootstrap: %w", err)
-					}
-					texts[inject.Bootstrap{Kind: kind, StatsTags: tags, Statsd: statsd, Tracer: tracer}] = string(text)
-				}
-			}
+	for _, b := range everyBootstrap() {
+		config.Gateway = b.Kind == inject.KindVirtualGateway
+		config.StatsTags, config.Statsd, config.Tracer = b.StatsTags, b.Statsd, b.Tracer
+		text, err := xds.Bootstrap(config)
+		if err != nil {
+			return nil, fmt.Errorf("write the proxies' bootstrap: %w", err)
 		}
+		texts[b] = string(text)
 	}
 	return func(b inject.Bootstrap) string { return texts[b] }, nil
+}
+
+func everyBootstrap() []inject.Bootstrap {
+	all := []inject.Bootstrap{{Kind: inject.KindVirtualNode}, {Kind: inject.KindVirtualGateway}}
+	all = times(all, []bool{true}, func(b *inject.Bootstrap, on bool) { b.StatsTags = on })
+	all = times(all, []sluice.Statsd{sluice.StatsdUDP, sluice.StatsdSocket}, func(b *inject.Bootstrap, s sluice.Statsd) { b.Statsd = s })
+	return times(all, []sluice.Tracer{sluice.TracerJaeger, sluice.TracerDatadog, sluice.TracerOpenTelemetry},
+		func(b *inject.Bootstrap, t sluice.Tracer) { b.Tracer = t })
+}
+
+// times gives the list, and once more with each of the values.
+func times[V any](list []inject.Bootstrap, values []V, set func(*inject.Bootstrap, V)) []inject.Bootstrap {
+	all := slices.Clone(list)
+	for _, v := range values {
+		for _, b := range list {
+			set(&b, v)
+			all = append(all, b)
+		}
+	}
+	return all
 }

@@ -11,6 +11,8 @@ import (
 
 // use says what becomes of an annotation of App Mesh's injector.
 type use struct {
+	// does is the effect, in words for users; without one the annotation has none.
+	does string
 	// node and gateway say whether it has its effect on pods of that kind.
 	node, gateway bool
 	// quiet annotations have no effect, and nobody expects one.
@@ -21,28 +23,28 @@ type use struct {
 
 // uses is every annotation that App Mesh knew, without the prefix. One that is not here is a typing mistake.
 var uses = map[string]use{
-	"sidecarInjectorWebhook":          {node: true, gateway: true},
-	"cpuRequest":                      {node: true},
-	"memoryRequest":                   {node: true},
-	"cpuLimit":                        {node: true},
-	"memoryLimit":                     {node: true},
-	"appmeshCNI":                      {node: true, quietOff: true},
-	"ports":                           {node: true},
-	"egressIgnoredIPs":                {node: true},
-	"egressIgnoredPorts":              {node: true},
-	"ipv6":                            {node: true},
+	"sidecarInjectorWebhook":          {node: true, gateway: true, does: "`enabled` or `disabled`, over the namespace's label of the same name"},
+	"cpuRequest":                      {node: true, does: "CPU request of the container `envoy`"},
+	"memoryRequest":                   {node: true, does: "memory request of the container `envoy`"},
+	"cpuLimit":                        {node: true, does: "CPU limit of the container `envoy`"},
+	"memoryLimit":                     {node: true, does: "memory limit of the container `envoy`"},
+	"appmeshCNI":                      {node: true, quietOff: true, does: "`enabled` leaves redirection to a CNI plugin: its annotations instead of `proxyinit`; `disabled` insists on `proxyinit`, on Fargate too"},
+	"ports":                           {node: true, does: "application ports whose incoming traffic is redirected, instead of the virtual node's listeners"},
+	"egressIgnoredIPs":                {node: true, does: "addresses and CIDRs of either family that are dialled directly"},
+	"egressIgnoredPorts":              {node: true, does: "ports that are dialled directly; 22 always is"},
+	"ipv6":                            {node: true, does: "`disabled` leaves IPv6 unredirected"},
 	"preview":                         {quietOff: true}, // there is one channel
-	"secretMounts":                    {node: true},
-	"volumeMounts":                    {node: true},
-	"sds":                             {quietOff: true}, // no SDS socket is mounted yet
-	"sidecarEnv":                      {node: true},
-	"sidecarEnvJson":                  {node: true},
+	"secretMounts":                    {node: true, does: "`secret:/path,...` mounts Secrets in the container `envoy`, read-only"},
+	"volumeMounts":                    {node: true, does: "`volume:/path,...` mounts volumes of the pod in the container `envoy`, read-only"},
+	"sds":                             {node: true, gateway: true, does: "`disabled` keeps the SDS socket of the node out of the pod, where the installation mounts it"},
+	"sidecarEnv":                      {node: true, does: "`NAME=value, ...` are variables of the container `envoy`; see below for what they do"},
+	"sidecarEnvJson":                  {node: true, does: "`[{\"NAME\":\"value\"}]`, over `sidecarEnv`"},
 	"xrayAgentConfigMount":            {}, // there is no X-Ray container
-	"virtualGatewaySkipImageOverride": {gateway: true, quietOff: true},
+	"virtualGatewaySkipImageOverride": {gateway: true, quietOff: true, does: "`enabled` keeps the image of the container `envoy`, which then waits a fixed time when it stops instead of draining"},
 	// Written for CNI plugins, by us too.
-	"proxyEgressPort":  {quiet: true},
-	"proxyIngressPort": {quiet: true},
-	"ignoredUID":       {quiet: true},
+	"proxyEgressPort":  {quiet: true, does: "written for CNI plugins"},
+	"proxyIngressPort": {quiet: true, does: "written for CNI plugins"},
+	"ignoredUID":       {quiet: true, does: "written for CNI plugins"},
 	"ignoredGID":       {quiet: true},
 	// Of the first injector; later ones ignored them, and manifests still carry them.
 	"mesh":        {quiet: true},
@@ -51,6 +53,7 @@ var uses = map[string]use{
 
 func adviseNode(p *patch) error {
 	adviseAnnotations(p, func(u use) bool { return u.node })
+	adviseSDS(p)
 	adviseMode(p)
 	if _, ok := find(p.pod.Spec.Containers, containerEnvoy); ok && !carries(p.pod, p.target) {
 		p.warn("the pod has a container %s of its own, which is left as it is: it has to connect to the mesh by itself", containerEnvoy)
@@ -66,7 +69,33 @@ func adviseNode(p *patch) error {
 
 func adviseGateway(p *patch) error {
 	adviseAnnotations(p, func(u use) bool { return u.gateway })
+	adviseSDS(p)
+	if c, ok := envoyOf(p.pod); ok && keepsImage(p) {
+		adviseImage(p, c.Image)
+	}
 	return nil
+}
+
+// adviseSDS warns of a pod that asks for what the installation does not have.
+func adviseSDS(p *patch) {
+	if p.cfg.SDSSocket == "" && annotationOn(p.pod, appmeshv1beta2.AnnotationSDS) {
+		p.warn("annotation %s has no effect: the installation mounts no SDS socket; its setting is --enable-sds", appmeshv1beta2.AnnotationSDS)
+	}
+}
+
+// placeholders are images that gateways' manifests name for the injector to replace.
+var placeholders = []string{"controller-override", "injector-override", "ENVOY_IMAGE", "image"}
+
+// adviseImage warns of images that a gateway keeps and that cannot run it.
+func adviseImage(p *patch, image string) {
+	switch {
+	case slices.Contains(placeholders, image):
+		p.warn("annotation %s keeps the image %q, which is a placeholder: remove the annotation, or name an image of Envoy",
+			appmeshv1beta2.AnnotationVirtualGatewaySkipImageOverride, image)
+	case strings.Contains(image, "aws-appmesh-envoy"):
+		p.warn("image %s is App Mesh's build of Envoy; its agent is not started, and it may lack what connects it to the mesh: remove the annotation %s to run ours",
+			image, appmeshv1beta2.AnnotationVirtualGatewaySkipImageOverride)
+	}
 }
 
 // foreignProxies are the sidecars of other meshes.

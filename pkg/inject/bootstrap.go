@@ -19,6 +19,8 @@ type Bootstrap struct {
 	StatsTags bool
 	Statsd    sluice.Statsd
 	Tracer    sluice.Tracer
+	// SDS says that the proxy can ask the secret discovery service of its node.
+	SDS bool
 }
 
 // proxySettings are what a pod's Envoy is started with.
@@ -37,7 +39,7 @@ type proxySettings struct {
 // settingsOf reads what the configuration says and the variables of the envoy container that the pod asks for, which have
 // the last word. An error is a value with which Envoy would not start.
 func settingsOf(p *patch, own environment) (proxySettings, error) {
-	s := proxySettings{bootstrap: Bootstrap{Kind: p.target.Kind}, logLevel: p.cfg.LogLevel, concurrency: p.cfg.NodeConcurrency, cluster: p.target.Resource()}
+	s := proxySettings{logLevel: p.cfg.LogLevel, concurrency: p.cfg.NodeConcurrency, cluster: p.target.Resource()}
 	if p.target.Kind == KindVirtualGateway {
 		s.concurrency = p.cfg.GatewayConcurrency
 	}
@@ -113,9 +115,8 @@ func (s *proxySettings) readTelemetry(p *patch, own environment) error {
 	if cfg.XRay {
 		p.warn("the proxy traces nothing: %s", noXRay)
 	}
-	kind := s.bootstrap.Kind
 	s.bootstrap = cfg.bootstrap()
-	s.bootstrap.Kind = kind
+	s.bootstrap.Kind, s.bootstrap.SDS = p.target.Kind, hasSDS(p)
 	return nil
 }
 

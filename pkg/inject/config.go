@@ -2,6 +2,7 @@ package inject
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,9 +18,13 @@ type Config struct {
 	InitImage string
 	// ImagePullPolicy of both; Kubernetes' default if empty.
 	ImagePullPolicy corev1.PullPolicy
+	// ImagePullSecret is added to the pods' own; the Secret has to be in their namespaces. Empty adds none.
+	ImagePullSecret string
 	// Bootstrap gives the text that Envoy gets as --config-yaml. It is called for every pod, and gives the same for the
 	// same. Kubernetes expands the text: $(NAME) is a variable of the container, as package sluice names them, $$ a dollar.
 	Bootstrap func(Bootstrap) string `json:"-"`
+	// SDSSocket is the Unix socket of the secret discovery service of each node, mounted in proxies; empty is none.
+	SDSSocket string
 	// Telemetry is where proxies report to.
 	Telemetry Telemetry
 	// ClassicSidecars makes the proxy an ordinary container everywhere, as the annotation sluice.dev/sidecar-mode does for one pod.
@@ -83,6 +88,9 @@ func (c Config) Validate() error {
 	required("proxyImage", c.ProxyImage != "")
 	required("bootstrap", c.Bootstrap != nil)
 	errs = append(errs, c.Telemetry.validate()...)
+	if c.SDSSocket != "" && !path.IsAbs(c.SDSSocket) {
+		errs = append(errs, field.Invalid(field.NewPath("sdsSocket"), c.SDSSocket, "want an absolute path"))
+	}
 	errs = append(errs, c.validateResources()...)
 	errs = append(errs, c.validateRedirection()...)
 	errs = append(errs, c.validateNumbers()...)

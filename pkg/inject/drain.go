@@ -24,13 +24,24 @@ const (
 // So a native sidecar may end its drain at once when it is idle, because it goes on serving until the application is
 // gone (and a Job ends without a pause); an ordinary container has to hold out while callers still know the pod.
 func lifecycle(p *patch) *corev1.Lifecycle {
-	if p.cfg.SkipDrain {
-		return nil
+	if p.cfg.SkipDrain || keepsImage(p) {
+		return pause(p)
 	}
 	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: drainCommand(p)}}}
 }
 
-func drainCommand(p *patch) []string {
+// pause is for an image without proxyctl. The proxy serves on while its address is being taken out of service, and then
+// ends with what is in flight; a native sidecar outlives the application anyway.
+func pause(p *patch) *corev1.Lifecycle {
+	delay := min(int64(p.cfg.DrainDelaySeconds), drainDeadline(p))
+	if delay == 0 || p.target.Kind == KindVirtualNode && !p.classic {
+		return nil
+	}
+	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: delay}}}
+}
+
+// drainDeadline is how long the proxy may take to stop.
+func drainDeadline(p *patch) int64 {
 	grace := int64(defaultGrace)
 	if g := p.pod.Spec.TerminationGracePeriodSeconds; g != nil {
 		grace = *g
@@ -39,6 +50,11 @@ func drainCommand(p *patch) []string {
 	if limit := int64(p.cfg.DrainDeadlineSeconds); limit > 0 {
 		deadline = min(deadline, limit)
 	}
+	return deadline
+}
+
+func drainCommand(p *patch) []string {
+	deadline := drainDeadline(p)
 	command := []string{pathProxyctl, "drain"}
 	if p.target.Kind == KindVirtualNode {
 		// The application still needs its way out, and a native sidecar its way in.

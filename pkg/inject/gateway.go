@@ -25,7 +25,7 @@ func configureGateway(p *patch) error {
 		return fmt.Errorf("configure container %s: %w", containerEnvoy, err)
 	}
 	command := pathEnvoy
-	if annotationOn(p.pod, appmeshv1beta2.AnnotationVirtualGatewaySkipImageOverride) {
+	if keepsImage(p) {
 		command = containerEnvoy // the user's image may have it elsewhere in its PATH
 	} else if g.container.Image != p.cfg.ProxyImage {
 		g.setImage()
@@ -43,6 +43,24 @@ func configureGateway(p *patch) error {
 		}
 	}
 	return nil
+}
+
+// keepsImage says whether the container runs an image of the user's, which is not known to have proxyctl.
+func keepsImage(p *patch) bool {
+	if p.target.Kind != KindVirtualGateway || !annotationOn(p.pod, appmeshv1beta2.AnnotationVirtualGatewaySkipImageOverride) {
+		return false
+	}
+	c, _ := envoyOf(p.pod)
+	return c.Image != p.cfg.ProxyImage
+}
+
+// envoyOf is the container of a gateway that becomes its proxy.
+func envoyOf(pod *Pod) (container, bool) {
+	i, ok := find(pod.Spec.Containers, containerEnvoy)
+	if !ok {
+		return container{}, false
+	}
+	return pod.Spec.Containers[i], true
 }
 
 // gateway is the user's container in the making.
@@ -109,7 +127,7 @@ func (g *gateway) addMounts() error {
 		return err
 	}
 	mounts := &list{path: g.path + "/volumeMounts", exists: present(g.container.VolumeMounts)}
-	for _, want := range proxyMounts() {
+	for _, want := range proxyMounts(g.patch) {
 		if !slices.ContainsFunc(have, func(m corev1.VolumeMount) bool { return m.Name == want.Name }) {
 			g.insert(mounts, end, want)
 		}
@@ -144,7 +162,7 @@ func (g *gateway) setLifecycle() error {
 	case have.PreStop == nil:
 		g.add(g.path+"/lifecycle/preStop", want.PreStop)
 	case !reflect.DeepEqual(have.PreStop, want.PreStop):
-		g.warn("container %s has a preStop hook of its own, so the gateway is not drained by ours; call %s drain in it", containerEnvoy, pathProxyctl)
+		g.warn("container %s has a preStop hook of its own, so the gateway is not drained by ours; call %s drain in it if its image has that", containerEnvoy, pathProxyctl)
 	}
 	return nil
 }

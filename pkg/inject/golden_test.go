@@ -71,6 +71,9 @@ func testBootstrap(b Bootstrap) string {
 	if b.Tracer != "" {
 		text += fmt.Sprintf(`,"tracer":%q`, b.Tracer)
 	}
+	if b.SDS {
+		text += `,"sds":true`
+	}
 	return text + "}"
 }
 

@@ -88,6 +88,7 @@ func TestConfigValidate(t *testing.T) {
 		"two tracers":                     {func(c *Config) { c.Telemetry.Jaeger, c.Telemetry.Datadog = true, true }, "Envoy only supports a single tracer instance. Please choose between Jaeger, Datadog or X-Ray."},
 		"a daemon that has a name":        {func(c *Config) { c.Telemetry.StatsdAddress = "statsd" }, `telemetry.STATSD_ADDRESS: Invalid value: "statsd": want an IP address or ref:status.hostIP`},
 		"a collector without an address":  {func(c *Config) { c.Telemetry.Jaeger, c.Telemetry.JaegerAddress = true, "" }, `telemetry.JAEGER_TRACER_ADDRESS: Invalid value`},
+		"a socket without a path":         {func(c *Config) { c.SDSSocket = "agent.sock" }, `sdsSocket: Invalid value: "agent.sock"`},
 		"a negative number":               {func(c *Config) { c.GatewayConcurrency = -1 }, "gatewayConcurrency: Invalid value: -1"},
 		"a delay longer than the drain":   {func(c *Config) { c.DrainDelaySeconds, c.DrainDeadlineSeconds = 30, 20 }, "drainDelaySeconds: Invalid value: 30"},
 		"all mistakes are named together": {func(c *Config) { c.ProxyImage, c.LogLevel = "", "loud" }, "[proxyImage: Required value: nothing can be injected without it, logLevel"},

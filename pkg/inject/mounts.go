@@ -9,17 +9,30 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
 
+// volumeSDS is the volume of the SDS socket; the name is App Mesh's.
+const volumeSDS = "appmesh-sds-socket-volume"
+
 // proxyMounts are the mounts that every Envoy of ours needs.
-func proxyMounts() []corev1.VolumeMount {
-	return []corev1.VolumeMount{
+func proxyMounts(p *patch) []corev1.VolumeMount {
+	mounts := []corev1.VolumeMount{
 		{Name: sluice.ProxyVolume, MountPath: sluice.ProxyDir, ReadOnly: true},
 		{Name: sluice.AdminVolume, MountPath: sluice.AdminDir},
 	}
+	if hasSDS(p) {
+		mounts = append(mounts, corev1.VolumeMount{Name: volumeSDS, MountPath: p.cfg.SDSSocket})
+	}
+	return mounts
+}
+
+// hasSDS says whether the pod gets the socket of the node's secret discovery service.
+func hasSDS(p *patch) bool {
+	v, _ := p.pod.annotation(appmeshv1beta2.AnnotationSDS)
+	return p.cfg.SDSSocket != "" && !strings.EqualFold(v, appmeshv1beta2.ValueDisabled)
 }
 
 // nodeMounts are ours, then those of the annotations secretMounts, whose volumes are added with them, and volumeMounts.
 func nodeMounts(p *patch) ([]corev1.VolumeMount, error) {
-	mounts := proxyMounts()
+	mounts := proxyMounts(p)
 	secrets, err := mountPairs(p.pod, appmeshv1beta2.AnnotationSecretMounts, "secretName:mountPath")
 	if err != nil {
 		return nil, err

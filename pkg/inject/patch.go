@@ -41,6 +41,7 @@ var (
 		addEnvoy,     // before proxyinit, which may have to stand right behind it
 		addProxyinit, // or the annotations for a CNI plugin
 		addVolumes,   // last, because addEnvoy decides whether they are needed
+		addPullSecret,
 	}
 	// gatewaySteps configure the container that the user brings.
 	gatewaySteps = []step{
@@ -48,6 +49,7 @@ var (
 		addIdentity,
 		configureGateway,
 		addVolumes,
+		addPullSecret,
 	}
 	// strayedSteps are for a pod that is bound to nothing.
 	strayedSteps = []step{

@@ -33,6 +33,8 @@ type podSpec struct {
 	InitContainers  []container `json:"initContainers"`
 	Containers      []container `json:"containers"`
 	Volumes         []named     `json:"volumes"`
+	// ImagePullSecrets has those of the service account, too.
+	ImagePullSecrets []named `json:"imagePullSecrets"`
 }
 
 type userContext struct {

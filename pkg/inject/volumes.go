@@ -1,6 +1,8 @@
 package inject
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -38,6 +40,23 @@ func addVolumes(p *patch) error {
 	p.addVolume(corev1.Volume{Name: sluice.AdminVolume, VolumeSource: corev1.VolumeSource{
 		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: &limit},
 	}})
+	if hasSDS(p) {
+		socket := corev1.HostPathSocket // the pod waits where there is none
+		p.addVolume(corev1.Volume{Name: volumeSDS, VolumeSource: corev1.VolumeSource{
+			HostPath: &corev1.HostPathVolumeSource{Path: p.cfg.SDSSocket, Type: &socket},
+		}})
+	}
+	return nil
+}
+
+// addPullSecret lets the kubelet fetch our images where their registry asks who it is.
+func addPullSecret(p *patch) error {
+	name := p.cfg.ImagePullSecret
+	if name == "" || !p.ownsEnvoy || slices.ContainsFunc(p.pod.Spec.ImagePullSecrets, func(s named) bool { return s.Name == name }) {
+		return nil
+	}
+	secrets := &list{path: "/spec/imagePullSecrets", exists: p.pod.Spec.ImagePullSecrets != nil}
+	p.insert(secrets, end, corev1.LocalObjectReference{Name: name})
 	return nil
 }
 
