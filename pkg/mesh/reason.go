@@ -47,4 +47,7 @@ const (
 	ReasonDomainConflict = "DomainConflict"
 	// ReasonPortConflict: two backends need the same port in ways that exclude each other.
 	ReasonPortConflict = "PortConflict"
+
+	// ReasonProxyRejected: Envoys do not take what was made from the object, and keep what they had before.
+	ReasonProxyRejected = "ProxyRejected"
 )

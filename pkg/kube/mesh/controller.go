@@ -43,7 +43,9 @@ type Config struct {
 	// Bundle returns the certificates that sign mesh's serving certificate, PEM. It is asked regularly.
 	Bundle    func() ([]byte, error)
 	Publisher Publisher
-	Log       *slog.Logger
+	// Proxies tells what proxies refuse; without it nobody learns of that.
+	Proxies Proxies
+	Log     *slog.Logger
 }
 
 // Controller keeps what is published in step with the cluster.
@@ -57,9 +59,9 @@ type Controller struct {
 	// changed and moved wake the runtime: an object of the model, or an endpoint. written wakes the writer. One pending
 	// signal stands for any number of changes.
 	changed, moved, written chan struct{}
-	// report is what the last build found, for the writer.
-	report atomic.Pointer[report]
-	ready  atomic.Bool
+	// last is the last build, for the writer.
+	last  atomic.Pointer[build]
+	ready atomic.Bool
 }
 
 // New returns a controller that does nothing yet.
@@ -163,7 +165,7 @@ func (c *Controller) rebuild(ctx context.Context, kept *mesh.Model) *mesh.Model 
 	}
 	model, problems := mesh.Build(snapshot)
 	c.publish(model)
-	c.report.Store(newReport(snapshot, problems, broken))
+	c.last.Store(&build{snapshot, problems, broken})
 	signal(c.written)()
 	c.log.Debug("published", "problems", len(problems)+len(broken), "took", time.Since(start))
 	return model

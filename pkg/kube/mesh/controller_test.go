@@ -65,6 +65,7 @@ type world struct {
 	namespace  string
 	published  *recorder
 	controller *Controller
+	refusals   *refusals
 
 	mu     sync.Mutex
 	bundle []byte
@@ -72,7 +73,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, config: realkube.Start(t), published: &recorder{}, bundle: []byte("bundle one")}
+	w := &world{t: t, config: realkube.Start(t), published: &recorder{}, refusals: &refusals{}, bundle: []byte("bundle one")}
 	w.kube, w.dynamic = kubernetes.NewForConfigOrDie(w.config), dynamic.NewForConfigOrDie(w.config)
 	label := strings.ToLower(t.Name())
 	w.namespace = realkube.Namespace(t, w.config, map[string]string{"mesh": label})
@@ -81,7 +82,7 @@ func newWorld(t *testing.T) *world {
 		REST: asMesh(t, w.config), ClusterDomain: "cluster.local",
 		Namespace: sluice.SystemNamespace, LeaseName: sluice.MeshService, Identity: t.Name(),
 		Bundle:    func() ([]byte, error) { w.mu.Lock(); defer w.mu.Unlock(); return bytes.Clone(w.bundle), nil },
-		Publisher: w.published,
+		Publisher: w.published, Proxies: w.refusals,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -298,4 +299,41 @@ func TestTheProxyConfigMapIsKept(t *testing.T) {
 	w.bundle = []byte("bundle two")
 	w.mu.Unlock()
 	until(t, "it follows the bundle", func() bool { return get().Data[sluice.CAFile] == "bundle two" })
+}
+
+// Every kind with a status has its condition, about the generation that it has.
+func TestEveryKindHasItsCondition(t *testing.T) {
+	w := newWorld(t)
+	w.apply("virtualnodes", w.node("web"))
+	w.apply("virtualrouters", `{kind: VirtualRouter, metadata: {name: web, namespace: NAMESPACE}, spec: {
+		awsName: web_NAMESPACE, meshRef: {name: NAMESPACE, uid: MESHUID}, listeners: [{portMapping: {port: 8080, protocol: http}}],
+		routes: [{name: all, httpRoute: {match: {prefix: /}, action: {weightedTargets: [{virtualNodeRef: {name: web}, weight: 1}]}}}]}}`)
+	w.apply("virtualservices", `{kind: VirtualService, metadata: {name: web, namespace: NAMESPACE}, spec: {
+		awsName: web.NAMESPACE, meshRef: {name: NAMESPACE, uid: MESHUID}, provider: {virtualRouter: {virtualRouterRef: {name: web}}}}}`)
+	w.apply("virtualgateways", `{kind: VirtualGateway, metadata: {name: web, namespace: NAMESPACE}, spec: {
+		awsName: web_NAMESPACE, meshRef: {name: NAMESPACE, uid: MESHUID}, podSelector: {matchLabels: {app: edge}},
+		namespaceSelector: {}, listeners: [{portMapping: {port: 8088, protocol: http}}]}}`)
+	w.apply("gatewayroutes", `{kind: GatewayRoute, metadata: {name: web, namespace: NAMESPACE}, spec: {
+		awsName: web_NAMESPACE, meshRef: {name: NAMESPACE, uid: MESHUID}, virtualGatewayRef: {name: web, namespace: NAMESPACE, uid: u},
+		httpRoute: {match: {prefix: /}, action: {target: {virtualService: {virtualServiceRef: {name: web}}}}}}}`)
+	names := map[string]string{
+		"Mesh": w.namespace, "VirtualNode": "web", "VirtualRouter": "web", "VirtualService": "web", "VirtualGateway": "web", "GatewayRoute": "web",
+	}
+	described := func(kind string) bool {
+		u, err := w.resource(meshKinds[kind]).Get(context.Background(), names[kind], metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := w.condition(meshKinds[kind], names[kind], kind+"Active")
+		observed, _, _ := unstructured.NestedInt64(u.Object, "status", "observedGeneration")
+		return c["status"] == "True" && c["lastTransitionTime"] != nil && observed == u.GetGeneration()
+	}
+	for kind := range names {
+		until(t, kind+" is described", func() bool { return described(kind) })
+	}
+	if _, err := w.resource("virtualnodes").Patch(context.Background(), "web", types.MergePatchType,
+		[]byte(`{"spec": {"backends": []}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the next generation is described", func() bool { return described("VirtualNode") })
 }

@@ -13,6 +13,13 @@ import (
 // reasonUndecodable is the condition's reason of an object that does not fit its type.
 const reasonUndecodable = "Undecodable"
 
+// build is what one build of the model saw and found. It never changes.
+type build struct {
+	snapshot mesh.Snapshot
+	problems []mesh.Problem
+	broken   []*undecodable
+}
+
 // report is what one build found, as far as it is to be written back. It never changes, and it is pure.
 type report struct {
 	conditions []mesh.Condition
@@ -30,7 +37,10 @@ type identity struct {
 	generation int64
 }
 
-func newReport(s mesh.Snapshot, problems []mesh.Problem, broken []*undecodable) *report {
+// newReport reports a build, and what proxies refuse of it.
+func newReport(b build, refused []mesh.Refusal) *report {
+	s, broken := b.snapshot, b.broken
+	problems := slices.Concat(b.problems, mesh.Refused(refused))
 	r := &report{
 		conditions: mesh.Conditions(s, problems),
 		built:      map[mesh.ObjectRef]identity{}, lasting: map[mesh.ObjectRef]bool{},

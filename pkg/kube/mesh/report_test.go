@@ -156,7 +156,7 @@ func TestDecode(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("a bad object: %v, %v", bad, err)
 	}
-	r := newReport(mesh.Snapshot{}, nil, []*undecodable{broken})
+	r := newReport(build{broken: []*undecodable{broken}}, nil)
 	changes := r.changes(func(mesh.ObjectRef) (objectStatus, bool) { return statusOf(broken) })
 	if len(changes) != 1 || changes[0].ObjectRef != webNode || changes[0].want.reason != reasonUndecodable || !changes[0].newProblem() {
 		t.Errorf("a bad object is reported as %+v", changes)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 const (
@@ -34,6 +35,8 @@ type writer struct {
 	events record.EventRecorder
 	// recent holds what was written a moment ago, until the watch brings it back.
 	recent map[types.UID]writtenCondition
+	// refused is what the proxies of all replicas refuse.
+	refused []mesh.Refusal
 }
 
 type writtenCondition struct {
@@ -55,17 +58,21 @@ func (w *writer) run(ctx context.Context) {
 	defer look.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
-	// One of four things can happen:
+	refused := make(chan []mesh.Refusal)
+	go w.followRefusals(ctx, refused)
+	// One of five things can happen:
 	for {
 		select {
 		// 1. The Lease is lost, or the process stops.
 		case <-ctx.Done():
 			return
-		// 2. There is a new report, or somebody touched a ConfigMap.
+		// 2. There is a new build, or somebody touched a ConfigMap.
 		case <-w.written:
 		// 3. The certificate bundle may have changed.
 		case <-look.C:
-		// 4. The last writing failed, or we just became the writer.
+		// 4. A proxy refuses something, or does not any more.
+		case w.refused = <-refused:
+		// 5. The last writing failed, or we just became the writer.
 		case <-retry.C:
 		}
 		if !w.write(ctx) {
@@ -76,10 +83,11 @@ func (w *writer) run(ctx context.Context) {
 
 // write does what is to be done now and tells whether all of it worked.
 func (w *writer) write(ctx context.Context) bool {
-	report := w.report.Load()
-	if report == nil {
+	built := w.last.Load()
+	if built == nil {
 		return true
 	}
+	report := newReport(*built, w.refused)
 	done := true
 	now := time.Now()
 	for _, change := range report.changes(w.lookup) {
