@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/xds"
 )
 
@@ -18,7 +19,7 @@ import (
 type options struct {
 	clusterDomain, namespace, lease, identity string
 	certDir, kubeconfig, logLevel             string
-	xds, metrics, health, debug               string
+	xds, metrics, health, debug, peer, peers  string
 	ipv6                                      bool
 }
 
@@ -44,6 +45,10 @@ Every replica serves proxies. The one that holds the Lease also writes the objec
 ConfigMap ` + sluice.ProxyConfigMap + ` (CA bundle and SDS files) of each namespace with sidecars. Nothing is stored: a restarted
 replica reads the cluster again, and Envoys keep what they have meanwhile.
 
+What an Envoy refuses is told in the condition of the object that it was made from (reason ` + mesh.ReasonProxyRejected + `). For that the
+Lease holder asks all replicas, over TLS on both sides, on the port where the canary process also asks which proxies have
+its weights.
+
 A sidecar shows its pod's service-account token (audience ` + sluice.TokenAudience + `) and gets the configuration of the virtual node
 or gateway that its pod was bound to at admission. As long as that is not published, the sidecar waits.
 
@@ -68,6 +73,9 @@ What is going on:
 	f.StringVar(&o.lease, "lease", sluice.MeshService, "name of the Lease whose holder writes status")
 	f.StringVar(&o.identity, "identity", env("POD_NAME", hostname()), "name of this replica in the Lease")
 	f.StringVar(&o.xds, "xds-address", fmt.Sprintf(":%d", sluice.XDSPort), "where proxies connect (gRPC over TLS)")
+	f.StringVar(&o.peer, "peer-address", fmt.Sprintf(":%d", sluice.PeerPort), "where other processes of ours ask (HTTP over mutual TLS)")
+	f.StringVar(&o.peers, "peers", sluice.MeshPeersService+"."+env("POD_NAMESPACE", sluice.SystemNamespace)+".svc",
+		"host name whose addresses are the replicas; empty if this is the only one")
 	f.StringVar(&o.metrics, "metrics-address", fmt.Sprintf(":%d", sluice.MetricsPort), "where /metrics is served")
 	f.StringVar(&o.health, "health-address", fmt.Sprintf(":%d", sluice.HealthPort), "where /healthz and /readyz are served")
 	f.StringVar(&o.debug, "debug-address", "127.0.0.1:8082", "where /debug/proxies is served; keep it on the loopback interface")

@@ -2,20 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +36,9 @@ import (
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/envoy"
+	"github.com/sluice-mesh/sluice/pkg/envoy/peer"
+	"github.com/sluice-mesh/sluice/pkg/kube/certs"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/test/realkube"
 )
 
@@ -69,8 +67,8 @@ func TestTheProcess(t *testing.T) {
 	create(t, kube, dyn, namespace)
 	o := options{
 		clusterDomain: "cluster.local", namespace: namespace, lease: "sluice-mesh", identity: "test", logLevel: "error",
-		certDir: certificates(t), kubeconfig: realkube.Kubeconfig(t, config),
-		xds: address(t), metrics: address(t), health: address(t), debug: address(t),
+		certDir: certificates(t, namespace), kubeconfig: realkube.Kubeconfig(t, config),
+		xds: address(t), metrics: address(t), health: address(t), debug: address(t), peer: address(t),
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -95,6 +93,15 @@ func TestTheProcess(t *testing.T) {
 		t.Errorf("weights %v, want a 100, b 50", got)
 	}
 	t.Logf("from the API write to the proxy: %v", time.Since(start))
+
+	router, err := dyn.Resource(resource("virtualrouters")).Namespace(namespace).Get(context.Background(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := mesh.Generation{UID: string(router.GetUID()), Number: router.GetGeneration()}
+	if got := askAsCanary(t, o, want); !got.Reached(want) || len(got.Proxies) != 1 || got.Proxies[0].Pod.Name != "caller-1" || got.Proxies[0].Acked != want {
+		t.Errorf("canary learns %+v, want generation %+v of the pod", got, want)
+	}
 
 	var status []envoy.ProxyStatus
 	if _, body := get(o.debug, "/debug/proxies"); json.Unmarshal([]byte(body), &status) != nil || len(status) != 1 ||
@@ -250,34 +257,51 @@ func address(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// certificates writes a self-signed serving certificate that is its own authority.
-func certificates(t *testing.T) string {
+// certificates makes the leaves of mesh and, below it, of canary, as the webhook process issues them.
+func certificates(t *testing.T, namespace string) string {
 	t.Helper()
 	dir := t.TempDir()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authority, err := certs.NewAuthority(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sluice-mesh"}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		"tls.crt": {Type: "CERTIFICATE", Bytes: der}, "ca.crt": {Type: "CERTIFICATE", Bytes: der}, "tls.key": {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+	for at, service := range map[string]string{dir: sluice.MeshService, filepath.Join(dir, "canary"): sluice.CanaryService} {
+		leaf, err := certs.Issue(authority, certs.Leaf{
+			Name: service, Hosts: append(certs.ServiceHosts(service, namespace, "cluster.local"), "127.0.0.1"), Client: true,
+		}, time.Now())
+		if err != nil {
 			t.Fatal(err)
+		}
+		if err := os.MkdirAll(at, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string][]byte{"tls.crt": leaf.Cert, "tls.key": leaf.Key, "ca.crt": leaf.Bundle} {
+			if err := os.WriteFile(filepath.Join(at, name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	return dir
+}
+
+// askAsCanary asks the inner door for the router web.
+func askAsCanary(t *testing.T, o options, want mesh.Generation) peer.RouterAnswer {
+	t.Helper()
+	identity, err := peer.LoadIdentity(filepath.Join(o.certDir, "canary"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := peer.NewClient(peer.ClientConfig{
+		Replicas: func(context.Context) ([]netip.AddrPort, error) {
+			return []netip.AddrPort{netip.MustParseAddrPort(o.peer)}, nil
+		},
+		Identity: identity, Mesh: o.serverName(sluice.MeshService),
+	})
+	got, err := client.Router(t.Context(), mesh.ObjectRef{Kind: mesh.KindVirtualRouter, Namespace: o.namespace, Name: "web"}, want, 10*time.Second)
+	if err != nil || len(got.Silent) > 0 {
+		t.Fatal(err, got.Silent)
+	}
+	return got
 }
 
 func TestHelpTeaches(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/sluice-mesh/sluice/pkg/envoy"
+	"github.com/sluice-mesh/sluice/pkg/envoy/peer"
 	kubemesh "github.com/sluice-mesh/sluice/pkg/kube/mesh"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
@@ -44,6 +45,10 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	identity, err := peer.LoadIdentity(o.certDir, log)
+	if err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -52,7 +57,7 @@ func run(ctx context.Context, o options) error {
 	controller, err := kubemesh.New(kubemesh.Config{
 		REST: config, ClusterDomain: o.clusterDomain, IPv6: o.ipv6, Namespace: o.namespace, LeaseName: o.lease, Identity: o.identity,
 		Bundle:    func() ([]byte, error) { return os.ReadFile(filepath.Join(o.certDir, "ca.crt")) },
-		Publisher: server, Log: log,
+		Publisher: server, Proxies: replicas{server, o.otherReplicas(identity)}, Log: log,
 	})
 	if err != nil {
 		return err
@@ -63,10 +68,20 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("listen for proxies: %w", err)
 	}
+	door, err := net.Listen("tcp", o.peer)
+	if err != nil {
+		return fmt.Errorf("listen for other processes of ours: %w", err)
+	}
 	log.Info("serving proxies", "address", listener.Addr().String())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return controller.Run(ctx) })
-	group.Go(func() error { return server.Serve(ctx, listener) })
+	// The door stays open as long as there are proxies to tell about.
+	opened, shut := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer shut()
+		return server.Serve(ctx, listener)
+	})
+	group.Go(func() error { return o.door(server, identity, log).Serve(opened, door) })
 	group.Go(func() error {
 		return serve(ctx, o.metrics, map[string]http.Handler{"/metrics": promhttp.HandlerFor(registry, promhttp.HandlerOpts{})})
 	})

@@ -40,6 +40,8 @@ const (
 	ProxyUID = 1337
 	// XDSPort is the ADS port of the mesh process.
 	XDSPort = 18000
+	// PeerPort is where a replica of the mesh process answers other processes of ours.
+	PeerPort = 18001
 	// WebhookPort is the admission port of the webhook process.
 	WebhookPort = 9443
 	// MetricsPort serves /metrics of each of our processes.
@@ -87,6 +89,8 @@ const (
 	CanaryService  = "sluice-canary"
 	// AnnotationRotate on CASecret, with any value, asks for another authority now. It goes when the rotation has begun.
 	AnnotationRotate = "sluice.dev/rotate"
+	// MeshPeersService is the headless Service that lists the replicas of mesh.
+	MeshPeersService = "sluice-mesh-peers"
 	// CASecret holds our certificate authority: tls.crt and tls.key of the signer, ca.crt the bundle.
 	CASecret = "sluice-ca"
 	// WebhookTLSSecret, MeshTLSSecret and CanaryTLSSecret hold leaves (tls.crt, tls.key) and the bundle (ca.crt).

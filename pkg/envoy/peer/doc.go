@@ -1,0 +1,10 @@
+// Package peer is mesh's inner door: another process of ours asks, and every replica answers what its proxies made of
+// their configuration.
+//
+//	GET /v1/routers/{namespace}/{name}   who has routes of a virtual router, and which generation each acknowledged
+//	    ?uid=…&generation=…&wait=10s     not before all have a verdict on that generation, or the time is over
+//	GET /v1/proxies?refused=true         all proxies, or those that refuse something
+//
+// It is JSON over HTTP/1.1 with TLS on both sides. Replicas are found through a headless Service, and each is asked: none
+// knows another's proxies. One that does not answer is part of the answer.
+package peer
