@@ -1,6 +1,8 @@
 package mesh
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,7 +53,7 @@ func decode(obj any) (any, error) {
 	if err == nil {
 		return out, nil
 	}
-	broken := &undecodable{kind: u.GetKind(), err: fmt.Errorf("decode: %w", err), ObjectMeta: metav1.ObjectMeta{
+	broken := &undecodable{kind: u.GetKind(), err: misfit(u, create(), err), ObjectMeta: metav1.ObjectMeta{
 		Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(), Generation: u.GetGeneration(),
 	}}
 	if status, ok := u.Object["status"].(map[string]any); ok {
@@ -62,6 +64,19 @@ func decode(obj any) (any, error) {
 		}
 	}
 	return broken, nil
+}
+
+// misfit says where an object does not fit its type, which the converter's own error leaves out.
+func misfit(u *unstructured.Unstructured, into any, err error) error {
+	text, marshalErr := json.Marshal(u.Object)
+	if marshalErr != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(json.Unmarshal(text, into), &mismatch) {
+		return fmt.Errorf("decode: %s: the type does not fit: %s cannot be %s", mismatch.Field, mismatch.Value, mismatch.Type)
+	}
+	return fmt.Errorf("decode: %w", err)
 }
 
 var _ cache.TransformFunc = decode

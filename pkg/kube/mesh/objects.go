@@ -50,15 +50,17 @@ func InSnapshot(kind schema.GroupKind) bool {
 	return false
 }
 
-// List reads all objects that a snapshot is made of from the API server, in pages. It is for those who want to know
-// once; a Controller watches.
-func List(ctx context.Context, client dynamic.Interface) ([]*unstructured.Unstructured, error) {
+// List reads the objects that a snapshot is made of from the API server, in pages, as far as their kind is wanted. It is
+// for those who want to know once; a Controller watches.
+func List(ctx context.Context, client dynamic.Interface, wanted func(schema.GroupKind) bool) ([]*unstructured.Unstructured, error) {
 	var resources []schema.GroupVersionResource
 	for kind := range newObject {
-		resources = append(resources, meshResource(kind))
+		if wanted(appmeshv1beta2.Kind(kind)) {
+			resources = append(resources, meshResource(kind))
+		}
 	}
 	for kind, known := range clusterKinds {
-		if kind != podKind {
+		if kind != podKind && wanted(kind.GroupKind()) {
 			resources = append(resources, kind.GroupVersion().WithResource(known.plural))
 		}
 	}
@@ -70,7 +72,7 @@ func List(ctx context.Context, client dynamic.Interface) ([]*unstructured.Unstru
 		}
 		out = append(out, objects...)
 	}
-	if s, _ := SnapshotOf(out); !s.NeedsPods() {
+	if s, _ := SnapshotOf(out); !wanted(podKind.GroupKind()) || !s.NeedsPods() {
 		return out, nil
 	}
 	pods, err := listAll(ctx, client, corev1.SchemeGroupVersion.WithResource(clusterKinds[podKind].plural))
@@ -119,7 +121,7 @@ func typed(u *unstructured.Unstructured) (any, error) {
 	if known, ok := clusterKinds[u.GroupVersionKind()]; ok {
 		o := known.create()
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, o); err != nil {
-			return nil, fmt.Errorf("decode: %w", err)
+			return nil, misfit(u, known.create(), err)
 		}
 		return o, nil
 	}

@@ -30,10 +30,10 @@ func holds(have, want map[string]string) bool {
 	return true
 }
 
-// proxyNamespaces lists the namespaces whose pods may get a sidecar: marked for injection, selected by a mesh, or with
+// ProxyNamespaces lists the namespaces whose pods may get a sidecar: marked for injection, selected by a mesh, or with
 // virtual nodes or gateways. A namespace too many costs one ConfigMap; one too few leaves pods waiting for a volume.
 // It is pure.
-func proxyNamespaces(s mesh.Snapshot) []string {
+func ProxyNamespaces(s mesh.Snapshot) []string {
 	occupied := map[string]bool{}
 	for _, n := range s.VirtualNodes {
 		occupied[n.Namespace] = true

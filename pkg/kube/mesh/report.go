@@ -44,7 +44,7 @@ func newReport(b build, refused []mesh.Refusal) *report {
 	r := &report{
 		conditions: mesh.Conditions(s, problems),
 		built:      map[mesh.ObjectRef]identity{}, lasting: map[mesh.ObjectRef]bool{},
-		namespaces: proxyNamespaces(s),
+		namespaces: ProxyNamespaces(s),
 	}
 	for kind, objects := range objectsByKind(s) {
 		for _, o := range objects {

@@ -133,7 +133,7 @@ func TestProxyNamespaces(t *testing.T) {
 		VirtualNodes:    []*appmeshv1beta2.VirtualNode{{ObjectMeta: metav1.ObjectMeta{Namespace: "with-a-node"}}},
 		VirtualGateways: []*appmeshv1beta2.VirtualGateway{{ObjectMeta: metav1.ObjectMeta{Namespace: "with-a-gateway"}}},
 	}
-	if got, want := proxyNamespaces(s), []string{"marked", "selected", "with-a-gateway", "with-a-node"}; !slices.Equal(got, want) {
+	if got, want := ProxyNamespaces(s), []string{"marked", "selected", "with-a-gateway", "with-a-node"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
