@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/xds"
@@ -18,11 +20,14 @@ type configOptions struct {
 	files         []string
 	node, gateway string
 	clusterDomain string
-	output, part  string
+	// ipv6 is what mesh's flag of that name says; nil is not known.
+	ipv6         *bool
+	output, part string
 }
 
 func configCommand(s *shell) *cobra.Command {
 	o := configOptions{output: "yaml"}
+	var ipv6 bool
 	cmd := &cobra.Command{
 		Use:   "config [TYPE/NAME]",
 		Short: "Print the Envoy configuration of a virtual node, a virtual gateway or a pod",
@@ -62,13 +67,19 @@ Exit codes:
   # just the routes of a virtual node, for jq
   kubectl sluice config virtualnode/web -n demo --part routes -o json | jq '.[].name'`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return s.config(cmd.Context(), o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("ipv6") {
+				o.ipv6 = &ipv6
+			}
+			return s.config(cmd.Context(), o, args)
+		},
 	}
 	f := cmd.Flags()
 	f.StringSliceVarP(&o.files, "filename", "f", nil, "file or directory to read instead of the cluster, or - for standard input; may be repeated")
 	f.StringVar(&o.node, "virtual-node", "", "virtual node whose configuration is wanted, as NAMESPACE/NAME")
 	f.StringVar(&o.gateway, "virtual-gateway", "", "virtual gateway whose configuration is wanted, as NAMESPACE/NAME")
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS suffix of the cluster's Services")
+	f.BoolVar(&ipv6, "ipv6", false, "pods have IPv6 addresses; from a cluster, as the pods of mesh if this is not given")
 	choice(cmd, &o.output, "output", "o", "yaml or json", "yaml", "json")
 	choice(cmd, &o.part, "part", "", "print only this part: "+strings.Join(parts, ", "), parts...)
 	return cmd
@@ -88,9 +99,14 @@ func (s *shell) config(ctx context.Context, o configOptions, args []string) erro
 	if len(o.files) == 0 {
 		problems = near(id, problems)
 	}
+	served := slices.Contains(model.Proxies(), id)
+	if !served && !in.has(id) {
+		return unknown(id, model)
+	}
 	complete := s.tell(in.lost, problems)
-	if !slices.Contains(model.Proxies(), id) {
-		return s.absent(in, id, model)
+	if !served {
+		s.line(red, "error", fmt.Sprintf("%s has no configuration, because it is not served; see above", id))
+		return errFound
 	}
 	resources, err := xds.Translate(model, id)
 	if err != nil {
@@ -129,6 +145,9 @@ func (s *shell) gather(ctx context.Context, o configOptions, args []string) (*in
 			return nil, mesh.ProxyID{}, errors.New("a pod is bound to its virtual node in the cluster, not in files; write --virtual-node NAMESPACE/NAME")
 		}
 		in, err := s.fromFiles(o.files, namespace)
+		if err == nil && o.ipv6 != nil {
+			in.snapshot.IPv6 = *o.ipv6
+		}
 		return in, wanted.proxy, err
 	}
 	config, err := s.restConfig()
@@ -140,7 +159,35 @@ func (s *shell) gather(ctx context.Context, o configOptions, args []string) (*in
 		return nil, mesh.ProxyID{}, err
 	}
 	in, err := fromCluster(ctx, config)
-	return in, id, err
+	if err != nil {
+		return nil, id, err
+	}
+	if o.ipv6 != nil {
+		in.snapshot.IPv6 = *o.ipv6
+	} else if in.snapshot.IPv6, err = meshHasIPv6(ctx, config, s.system); err != nil {
+		s.warn(err.Error() + "; say with --ipv6 whether pods have IPv6 addresses")
+	}
+	return in, id, nil
+}
+
+// meshHasIPv6 asks what mesh's processes ask themselves: whether their own pods have IPv6 addresses.
+func meshHasIPv6(ctx context.Context, config *rest.Config, system string) (bool, error) {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return false, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	pods, err := meshPods(ctx, config, client, system)
+	if err != nil {
+		return false, err
+	}
+	for _, pod := range pods {
+		for _, address := range pod.Status.PodIPs {
+			if xds.HasIPv6(address.IP) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // target is the one of the three ways to name a proxy that was used.
@@ -188,13 +235,8 @@ func (s *shell) tell(lost []string, problems []mesh.Problem) bool {
 	return complete
 }
 
-// absent tells why a proxy has no configuration: what it is named after is not there, or not served.
-func (s *shell) absent(in *input, id mesh.ProxyID, model *mesh.Model) error {
-	ref := mesh.ObjectRef{Kind: string(id.Kind), Namespace: id.Namespace, Name: id.Name}
-	if slices.Contains(in.undecodable, ref) || in.has(ref) {
-		s.line(red, "error", fmt.Sprintf("%s has no configuration, because it is not served; see above", id))
-		return errFound
-	}
+// unknown names what there is instead of a virtual node or gateway that is not there.
+func unknown(id mesh.ProxyID, model *mesh.Model) error {
 	var others []string
 	for _, other := range model.Proxies() {
 		if other.Kind == id.Kind && len(others) < maxSuggestions {

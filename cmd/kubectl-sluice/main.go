@@ -22,6 +22,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
 
 // version is set when a release is linked.
@@ -36,8 +38,11 @@ const (
 	exitFailed = 2
 )
 
-// errFound ends a command that has told already what is not as it should be.
-var errFound = errors.New("not as it should be")
+// Errors that end a command which has told already what there is to tell.
+var (
+	errFound  = errors.New("something is not as it should be")
+	errFailed = errors.New("something could not be done")
+)
 
 func main() {
 	// A second signal kills at once.
@@ -62,7 +67,7 @@ func run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 		return exitOK
 	case errors.Is(err, errFound):
 		return exitFound
-	case ctx.Err() != nil:
+	case errors.Is(err, errFailed), ctx.Err() != nil:
 		// Whoever pressed Ctrl-C knows.
 		return exitFailed
 	}
@@ -75,7 +80,9 @@ type shell struct {
 	genericiooptions.IOStreams
 	// cluster are the flags that choose a cluster, a namespace and a user, as with kubectl.
 	cluster *genericclioptions.ConfigFlags
-	quiet   bool
+	// system is the namespace that Sluice is installed in.
+	system string
+	quiet  bool
 }
 
 func root(s *shell) *cobra.Command {
@@ -99,20 +106,25 @@ Exit codes of all commands:
 	})
 	flags := cmd.PersistentFlags()
 	s.cluster.AddFlags(flags)
-	hideAllBut(flags, "kubeconfig", "context", "namespace", "as")
+	showOnly(flags, map[string]string{
+		"kubeconfig": "kubeconfig file to use",
+		"context":    "context of the kubeconfig to use",
+		"namespace":  "namespace to look in; that of the context if it is not given",
+		"as":         "user to act as",
+	})
+	flags.StringVar(&s.system, "sluice-namespace", sluice.SystemNamespace, "namespace that Sluice is installed in")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
-	cmd.AddCommand(configCommand(s), versionCommand(s))
+	cmd.AddCommand(configCommand(s), proxyStatusCommand(s), versionCommand(s))
 	return cmd
 }
 
-// hideAllBut keeps the help readable: kubectl's other flags work too, and `kubectl options` explains them.
-func hideAllBut(flags *pflag.FlagSet, shown ...string) {
+// showOnly keeps the help readable: kubectl's other flags work too, and `kubectl options` explains them.
+func showOnly(flags *pflag.FlagSet, usage map[string]string) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		f.Hidden = true
-		for _, name := range shown {
-			if f.Name == name {
-				f.Hidden = false
-			}
+		text, shown := usage[f.Name]
+		f.Hidden = !shown
+		if shown {
+			f.Usage = text
 		}
 	})
 }

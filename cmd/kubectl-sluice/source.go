@@ -53,7 +53,7 @@ func fromCluster(ctx context.Context, config *rest.Config) (*input, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	objects, err := kubemesh.List(ctx, client)
+	objects, err := kubemesh.List(ctx, client, kubemesh.InSnapshot)
 	if err != nil {
 		return nil, advised(err, config)
 	}
@@ -86,8 +86,12 @@ func (in *input) lose(broken []kubemesh.Undecodable) {
 	}
 }
 
-// has says whether the snapshot holds the virtual node or gateway.
-func (in *input) has(ref mesh.ObjectRef) bool {
+// has says whether there is the virtual node or gateway of a proxy, be it readable or not.
+func (in *input) has(id mesh.ProxyID) bool {
+	ref := mesh.ObjectRef{Kind: string(id.Kind), Namespace: id.Namespace, Name: id.Name}
+	if slices.Contains(in.undecodable, ref) {
+		return true
+	}
 	for _, v := range in.snapshot.VirtualNodes {
 		if ref.Kind == mesh.KindVirtualNode && v.Namespace == ref.Namespace && v.Name == ref.Name {
 			return true

@@ -11,10 +11,11 @@ import (
 
 // Colours, which only terminals get.
 const (
-	red    = "\x1b[31m"
-	yellow = "\x1b[33m"
-	green  = "\x1b[32m"
-	plain  = "\x1b[0m"
+	red        = "\x1b[31m"
+	green      = "\x1b[32m"
+	yellow     = "\x1b[33m"
+	uncoloured = "\x1b[39m"
+	plain      = "\x1b[0m"
 )
 
 // paint colours a text if w is a terminal that wants it (https://no-color.org).
