@@ -10,7 +10,7 @@ import (
 
 // Build turns a snapshot into the model of the mesh, with the problems found on the way, sorted.
 func Build(s Snapshot) (*Model, []Problem) {
-	b := &builder{index: indexOf(s), model: Model{IPv6: s.IPv6, Generations: Generations{}}}
+	b := &builder{index: indexOf(s), names: map[awsName]named{}, model: Model{IPv6: s.IPv6, Generations: Generations{}}}
 	b.checkMeshes()
 	// From where requests end to where they start: each step uses what the steps before it found servable.
 	nodes := b.virtualNodes()
@@ -29,6 +29,8 @@ func Build(s Snapshot) (*Model, []Problem) {
 // builder holds what the steps of Build share.
 type builder struct {
 	*index
+	// names finds objects by what an ARN says.
+	names    map[awsName]named
 	model    Model
 	problems []Problem
 }

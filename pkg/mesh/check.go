@@ -22,7 +22,7 @@ type Objects interface {
 // the work does not grow with the cluster. object need not be among around, and counts in its place if it is.
 //
 // What it does not lead to it cannot be told to be in conflict with: two objects of one name, or two services on one
-// port, are found by Build. Nor does it look at Services, so host names pass.
+// port, are found by Build. Nor does it look at Services or for ARNs, so host names and ARNs pass.
 func Check(kind string, object metav1.Object, around Objects) []Problem {
 	ref := refOf(kind, object)
 	n := &neighbourhood{around: around, candidate: ref, seen: map[ObjectRef]bool{}, namespaces: map[string]bool{}}
@@ -31,7 +31,7 @@ func Check(kind string, object metav1.Object, around Objects) []Problem {
 	_, all := Build(n.snapshot)
 	var own []Problem
 	for _, p := range all {
-		if p.Object == ref && p.Reason != ReasonHostNotFound {
+		if p.Object == ref && p.Reason != ReasonHostNotFound && !p.namesByARN() {
 			own = append(own, p)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,9 +49,10 @@ func TestCheckSaysWhatBuildSays(t *testing.T) {
 	}
 }
 
-// needsAll tells what Check cannot know: conflicts, and what follows from them.
+// needsAll tells what Check cannot know: conflicts and what follows from them, and whom ARNs mean.
 func needsAll(p Problem, file string) bool {
-	return file == "names.in.yaml" && p.Transient || slices.Contains([]string{ReasonHostNotFound, ReasonNameConflict, ReasonDomainConflict, ReasonPortConflict}, p.Reason)
+	otherMesh := strings.HasSuffix(p.Err.Field, "ARN") && p.Reason == ReasonOtherMesh
+	return file == "names.in.yaml" && p.Transient || p.namesByARN() || otherMesh || slices.Contains([]string{ReasonHostNotFound, ReasonNameConflict, ReasonDomainConflict, ReasonPortConflict}, p.Reason)
 }
 
 // TestCheckLooksNoFurther: the backends of a node that a router leads to are not read.

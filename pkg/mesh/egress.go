@@ -38,13 +38,13 @@ func (b *builder) backends(node *member) []*Service {
 	wanted := map[ObjectRef]*field.Path{}
 	base := specPath.Child("backends")
 	for i, backend := range node.spec.Backends {
-		path := base.Index(i).Child("virtualService")
-		if backend.VirtualService.VirtualServiceRef == nil {
-			b.notHonouredARN(node.ref, path.Child("virtualServiceARN"), backend.VirtualService.VirtualServiceARN, "virtualServiceRef")
-			continue
+		ref, path, ok := b.resolve(reference{
+			by: node.ref, path: base.Index(i).Child("virtualService"), kind: KindVirtualService,
+			ref: (*kubernetesReference)(backend.VirtualService.VirtualServiceRef), arn: backend.VirtualService.VirtualServiceARN,
+		})
+		if ok {
+			wanted[ref] = path
 		}
-		r := backend.VirtualService.VirtualServiceRef
-		wanted[refTo(KindVirtualService, r.Namespace, r.Name, node.ref)] = path.Child("virtualServiceRef")
 	}
 	b.groupBackends(node, wanted)
 	var found []*Service

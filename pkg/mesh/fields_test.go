@@ -57,17 +57,13 @@ var fates = []fate{
 	{path: "VirtualGateway.listeners.healthCheck", reported: true},
 	{path: ".listeners.tls", reported: true},
 	{path: ".clientPolicy", reported: true},
-	{path: ".virtualServiceARN", reported: true},
-	{path: ".virtualNodeARN", reported: true},
-	{path: ".virtualRouterARN", reported: true},
 
 	// A Mesh or gateway that was made anew keeps its members.
 	{path: ".meshRef.uid"},
 	{path: ".virtualGatewayRef.uid"},
 	// Admission binds pods, and virtual nodes in Cloud Map are found by it.
 	{path: ".podSelector"},
-	// Nothing of Envoy is named after these.
-	{path: "VirtualRouter.awsName"},
+	// Nothing is named after this.
 	{path: "GatewayRoute.awsName"},
 
 	{path: ".awsName"},
@@ -81,7 +77,7 @@ var fates = []fate{
 	{path: ".listeners.connectionPool"},
 	{path: "VirtualNode.listeners.timeout"},
 	{path: "VirtualNode.serviceDiscovery"},
-	{path: "VirtualNode.backends.virtualService.virtualServiceRef"},
+	{path: "VirtualNode.backends.virtualService"},
 	{path: "VirtualNode.backendGroups"},
 	{path: ".logging"},
 	{path: "VirtualService.provider"},

@@ -129,20 +129,20 @@ func (b *builder) rule(ref ObjectRef, spec appmeshv1beta2.GatewayRouteSpec, g *g
 
 // targetService gives the virtual service of a route, or tells why there is none.
 func (b *builder) targetService(ref ObjectRef, p routeParts, g *gateway) *Service {
-	path := p.path.Child("action", "target", "virtualService")
-	r := p.target.VirtualService.VirtualServiceRef
-	if r == nil {
-		b.notHonouredARN(ref, path.Child("virtualServiceARN"), p.target.VirtualService.VirtualServiceARN, "virtualServiceRef")
+	want, path, ok := b.resolve(reference{
+		by: ref, path: p.path.Child("action", "target", "virtualService"), kind: KindVirtualService,
+		ref: (*kubernetesReference)(p.target.VirtualService.VirtualServiceRef), arn: p.target.VirtualService.VirtualServiceARN,
+	})
+	if !ok {
 		return nil
 	}
-	want := refTo(KindVirtualService, r.Namespace, r.Name, ref)
 	svc := b.model.Service(want)
 	switch {
 	case svc == nil:
-		b.awaits(ref, ReasonServiceNotFound, missing(path.Child("virtualServiceRef"), want, "create it, see its conditions, or name another"))
+		b.awaits(ref, ReasonServiceNotFound, missing(path, want, "create it, see its conditions, or name another"))
 		return nil
 	case svc.Mesh != meshName(g.mesh):
-		b.blocked(ref, ReasonOtherMesh, field.Invalid(path.Child("virtualServiceRef"), want.Name, fmt.Sprintf(
+		b.blocked(ref, ReasonOtherMesh, field.Invalid(path, want.Name, fmt.Sprintf(
 			"%s belongs to mesh %q, and the gateway %s to %q", want, svc.Mesh, g.ref, meshName(g.mesh))))
 		return nil
 	}

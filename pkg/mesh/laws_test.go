@@ -134,6 +134,11 @@ var (
 	priority  = rapid.SampledFrom([]int64{0, 10, 1000, -5})
 )
 
+var arns = rapid.Custom(func(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"", "arn:aws:appmesh:r:1:", "arn:"}).Draw(t, "start") + "mesh/" + odd.Draw(t, "mesh") + "/" +
+		rapid.SampledFrom([]string{"virtualNode/", "virtualService/", ""}).Draw(t, "arn kind") + odd.Draw(t, "arn name")
+})
+
 var healthChecks = rapid.Custom(func(t *rapid.T) appmeshv1beta2.HealthCheckPolicy {
 	number := rapid.SampledFrom([]int64{2, 5, 10, 5000, 6000, 0, -1, 1 << 40})
 	return appmeshv1beta2.HealthCheckPolicy{
@@ -281,6 +286,7 @@ func node(t *rapid.T, i int) *appmeshv1beta2.VirtualNode {
 	several(t, "backends", func() {
 		n.Spec.Backends = append(n.Spec.Backends, appmeshv1beta2.Backend{VirtualService: appmeshv1beta2.VirtualServiceBackend{
 			VirtualServiceRef: maybe(t, rapid.Just(appmeshv1beta2.VirtualServiceReference{Name: names.Draw(t, "backend"), Namespace: maybe(t, spaces, "backend namespace")}), "ref"),
+			VirtualServiceARN: maybe(t, arns, "service arn"),
 		}})
 	})
 	if rapid.Bool().Draw(t, "all backends") {
@@ -317,7 +323,7 @@ func router(t *rapid.T, i int) *appmeshv1beta2.VirtualRouter {
 		several(t, "targets", func() {
 			targets = append(targets, appmeshv1beta2.WeightedTarget{
 				VirtualNodeRef: maybe(t, rapid.Just(appmeshv1beta2.VirtualNodeReference{Name: names.Draw(t, "target"), Namespace: maybe(t, spaces, "target namespace")}), "target ref"),
-				Weight:         weights.Draw(t, "weight"), Port: maybe(t, ports, "target port"),
+				VirtualNodeARN: maybe(t, arns, "node arn"), Weight: weights.Draw(t, "weight"), Port: maybe(t, ports, "target port"),
 			})
 		})
 		r := appmeshv1beta2.Route{Name: names.Draw(t, "route"), Priority: maybe(t, priority, "priority")}

@@ -40,12 +40,13 @@ const maxWeight = 1_000_000
 
 // target gives the cluster of a weighted target, or "" after telling why there is none.
 func (r *routerBuilder) target(path *field.Path, p ServicePort, t appmeshv1beta2.WeightedTarget) string {
-	if t.VirtualNodeRef == nil {
-		r.notHonouredARN(r.ref, path.Child("virtualNodeARN"), t.VirtualNodeARN, "virtualNodeRef")
+	ref, named, ok := r.resolve(reference{
+		by: r.ref, path: path, kind: KindVirtualNode, ref: (*kubernetesReference)(t.VirtualNodeRef), arn: t.VirtualNodeARN,
+	})
+	if !ok {
 		return ""
 	}
-	ref := refTo(KindVirtualNode, t.VirtualNodeRef.Namespace, t.VirtualNodeRef.Name, r.ref)
-	node, ok := r.node(r.nodes, nodeUse{by: r.ref, mesh: r.mesh, path: path.Child("virtualNodeRef")}, ref)
+	node, ok := r.node(r.nodes, nodeUse{by: r.ref, mesh: r.mesh, path: named}, ref)
 	if !ok {
 		return ""
 	}
@@ -54,10 +55,10 @@ func (r *routerBuilder) target(path *field.Path, p ServicePort, t appmeshv1beta2
 	case l == nil && value(t.Port) != 0:
 		r.awaits(r.ref, ReasonNoListener, field.Invalid(path.Child("port"), *t.Port, fmt.Sprintf("%s has no listener on this port", ref)))
 	case l == nil:
-		r.awaits(r.ref, ReasonNoListener, field.Invalid(path.Child("virtualNodeRef"), ref.Name, fmt.Sprintf(
+		r.awaits(r.ref, ReasonNoListener, field.Invalid(named, ref.Name, fmt.Sprintf(
 			"%s has %d listeners and none on port %d; give the target a port", ref, len(node.listeners), p.Port)))
 	case l.cluster == "":
-		r.awaits(r.ref, ReasonNodeNotFound, field.Invalid(path.Child("virtualNodeRef"), ref.Name, fmt.Sprintf(
+		r.awaits(r.ref, ReasonNodeNotFound, field.Invalid(named, ref.Name, fmt.Sprintf(
 			"%s cannot be found by its callers; see its conditions", ref)))
 	default:
 		return l.cluster

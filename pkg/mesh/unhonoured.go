@@ -57,12 +57,3 @@ func (b *builder) notHonouredGateway(ref ObjectRef, v *appmeshv1beta2.VirtualGat
 	}
 	b.ignored(ref, hasPolicy(v.Spec.BackendDefaults), specPath.Child("backendDefaults", "clientPolicy"), "connections to virtual services are made without TLS")
 }
-
-// notHonouredARN reports a reference by ARN, or that none is given.
-func (b *builder) notHonouredARN(ref ObjectRef, path *field.Path, arn *string, instead string) {
-	if arn == nil {
-		b.blocked(ref, ReasonInvalid, field.Required(path, "name the object by "+instead))
-		return
-	}
-	b.blocked(ref, ReasonNotHonoured, field.Invalid(path, *arn, "there are no ARNs here; name the object by "+instead))
-}

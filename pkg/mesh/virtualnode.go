@@ -61,6 +61,7 @@ func (b *builder) virtualNodes() members {
 		}
 		names[unique] = node
 		found[ref] = node
+		b.enterName(awsName{kind: KindVirtualNode, mesh: meshName(m), name: node.name}, node.age)
 		b.nodeListeners(node, clusters)
 		b.notHonouredNode(ref, v)
 		b.limitNode(ref, v)

@@ -25,6 +25,7 @@ func (b *builder) virtualRouters(nodes members) map[ObjectRef]*router {
 		if m == nil {
 			continue
 		}
+		b.enterName(awsName{kind: KindVirtualRouter, mesh: meshName(m), name: memberName(v.Spec.AWSName, ref)}, seniorityOf(ref, &v.ObjectMeta))
 		r := &routerBuilder{builder: b, ref: ref, mesh: m, nodes: nodes}
 		found[ref] = &router{mesh: m, ports: r.ports(v.Spec)}
 		if v.Generation > 0 {

@@ -24,6 +24,7 @@ func (b *builder) virtualServices(nodes members, routers map[ObjectRef]*router) 
 			continue
 		}
 		out := Service{ID: ref, Mesh: meshName(m), Name: canonical(name), Sources: []ObjectRef{ref}}
+		b.enterName(awsName{kind: KindVirtualService, mesh: out.Mesh, name: out.Name}, seniorityOf(ref, &v.ObjectMeta))
 		b.provide(&out, nodeUse{by: ref, mesh: m, path: specPath.Child("provider")}, v.Spec.Provider, providers{nodes: nodes, routers: routers})
 		b.model.Services = append(b.model.Services, out)
 	}
@@ -56,15 +57,13 @@ func (b *builder) provide(out *Service, use nodeUse, p *appmeshv1beta2.VirtualSe
 }
 
 func (b *builder) provideRouter(out *Service, use nodeUse, p *appmeshv1beta2.VirtualRouterServiceProvider, from providers) {
-	path := use.path.Child("virtualRouter")
-	if p.VirtualRouterRef == nil {
-		b.notHonouredARN(use.by, path.Child("virtualRouterARN"), p.VirtualRouterARN, "virtualRouterRef")
-		return
-	}
-	path = path.Child("virtualRouterRef")
-	ref := refTo(KindVirtualRouter, p.VirtualRouterRef.Namespace, p.VirtualRouterRef.Name, use.by)
+	ref, path, ok := b.resolve(reference{
+		by: use.by, path: use.path.Child("virtualRouter"), kind: KindVirtualRouter,
+		ref: (*kubernetesReference)(p.VirtualRouterRef), arn: p.VirtualRouterARN,
+	})
 	r := from.routers[ref]
 	switch {
+	case !ok:
 	case r == nil:
 		b.awaits(use.by, ReasonRouterNotFound, missing(path, ref, "create it, see its conditions, or name another"))
 	case r.mesh != use.mesh:
@@ -77,13 +76,14 @@ func (b *builder) provideRouter(out *Service, use nodeUse, p *appmeshv1beta2.Vir
 
 // provideNode makes one route to each listener. With no route to give a timeout, the listener's is the callers' too.
 func (b *builder) provideNode(out *Service, use nodeUse, p *appmeshv1beta2.VirtualNodeServiceProvider, from providers) {
-	path := use.path.Child("virtualNode")
-	if p.VirtualNodeRef == nil {
-		b.notHonouredARN(use.by, path.Child("virtualNodeARN"), p.VirtualNodeARN, "virtualNodeRef")
+	ref, path, ok := b.resolve(reference{
+		by: use.by, path: use.path.Child("virtualNode"), kind: KindVirtualNode,
+		ref: (*kubernetesReference)(p.VirtualNodeRef), arn: p.VirtualNodeARN,
+	})
+	if !ok {
 		return
 	}
-	use.path = path.Child("virtualNodeRef")
-	ref := refTo(KindVirtualNode, p.VirtualNodeRef.Namespace, p.VirtualNodeRef.Name, use.by)
+	use.path = path
 	node, ok := b.node(from.nodes, use, ref)
 	if !ok {
 		return
