@@ -122,6 +122,7 @@ func (s *settings) proxyFlags(flags *flag.FlagSet) {
 // clusterFlags are settings of the proxies that depend on the cluster.
 func (s *settings) clusterFlags(flags *flag.FlagSet, env func(string) string) {
 	flags.BoolVar(&s.ipv6, "ipv6", xds.HasIPv6(env("POD_IPS")), "proxies answer probes on IPv6 too; by default if POD_IPS, the addresses of this pod, has one")
+	flags.BoolVar(&s.inject.KeepProbes, "keep-probes", false, "leave probes of redirected ports as they are, instead of sending them to port 15021 of the proxy, which passes them on without TLS")
 	telemetryFlags(flags, &s.inject.Telemetry)
 	flags.Float64Var(&s.sampling, "tracing-sampling-rate", 1, "share of the requests without a trace that start one, from 0 to 1")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"strings"
@@ -17,7 +18,8 @@ import (
 func noEnv(string) string { return "" }
 
 func nodeBootstrap(s settings) string {
-	return s.inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode})
+	text, _ := s.inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode}, nil)
+	return text
 }
 
 // TestEveryBootstrapIsThere: a pod can ask for any mixture, and gets one of its own.
@@ -34,14 +36,29 @@ func TestEveryBootstrapIsThere(t *testing.T) {
 		{Kind: inject.KindVirtualGateway, Statsd: sluice.StatsdSocket, Tracer: sluice.TracerDatadog},
 		{Kind: inject.KindVirtualNode, StatsTags: true, Statsd: sluice.StatsdUDP, Tracer: sluice.TracerOpenTelemetry},
 	} {
-		text := s.inject.Bootstrap(b)
-		if text == "" || seen[text] {
-			t.Errorf("%+v: got %q", b, text)
+		text, err := s.inject.Bootstrap(b, nil)
+		if err != nil || text == "" || seen[text] {
+			t.Errorf("%+v: got %q, %v", b, text, err)
 		}
 		if traced := strings.Contains(text, `"numerator":1000`); traced != (b.Tracer != "") {
 			t.Errorf("%+v: its share of traced requests is %v in %s", b, traced, text)
 		}
 		seen[text] = true
+	}
+}
+
+// TestProbesAreAdded: the text of a pod with probes is its own, that of others is shared.
+func TestProbesAreAdded(t *testing.T) {
+	s, err := parse(nil, noEnv, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := s.inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode}, []sluice.Probe{{Path: "/probe/web/liveness", Port: 8080, Target: "/healthz"}})
+	if err != nil || !strings.Contains(text, `"/probe/web/liveness"`) || !strings.Contains(text, "sluice_probe_http_8080") || !json.Valid([]byte(text)) {
+		t.Errorf("got %v in %s", err, text)
+	}
+	if strings.Contains(nodeBootstrap(s), "15021") {
+		t.Error("a pod without probes got the listener for them")
 	}
 }
 

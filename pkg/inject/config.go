@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
 
 // Config is everything about injection that is the same for all pods. It is passed whole.
@@ -22,7 +24,10 @@ type Config struct {
 	ImagePullSecret string
 	// Bootstrap gives the text that Envoy gets as --config-yaml. It is called for every pod, and gives the same for the
 	// same. Kubernetes expands the text: $(NAME) is a variable of the container, as package sluice names them, $$ a dollar.
-	Bootstrap func(Bootstrap) string `json:"-"`
+	// The probes are passed on by the proxy; an error means that one of them cannot be.
+	Bootstrap func(Bootstrap, []sluice.Probe) (string, error) `json:"-"`
+	// KeepProbes leaves all probes as they are, as the annotation sluice.dev/probes does for one pod.
+	KeepProbes bool
 	// SDSSocket is the Unix socket of the secret discovery service of each node, mounted in proxies; empty is none.
 	SDSSocket string
 	// Telemetry is where proxies report to.

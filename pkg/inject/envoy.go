@@ -57,12 +57,16 @@ func nodeEnvoy(p *patch) (corev1.Container, error) {
 	if err != nil {
 		return corev1.Container{}, err
 	}
+	args, err := envoyArgs(p, settings)
+	if err != nil {
+		return corev1.Container{}, err
+	}
 	return corev1.Container{
 		Name:            containerEnvoy,
 		Image:           p.cfg.ProxyImage,
 		ImagePullPolicy: p.cfg.ImagePullPolicy,
 		Command:         []string{pathEnvoy},
-		Args:            envoyArgs(p, settings),
+		Args:            args,
 		Env:             settings.environment(managedEnv(p), own),
 		Ports:           []corev1.ContainerPort{{Name: "stats", ContainerPort: sluice.StatsPort, Protocol: corev1.ProtocolTCP}},
 		Resources:       resources,
@@ -74,13 +78,17 @@ func nodeEnvoy(p *patch) (corev1.Container, error) {
 }
 
 // envoyArgs are the arguments of Envoy, for nodes and gateways.
-func envoyArgs(p *patch, s proxySettings) []string {
+func envoyArgs(p *patch, s proxySettings) ([]string, error) {
+	bootstrap, err := p.cfg.Bootstrap(s.bootstrap, p.probes)
+	if err != nil {
+		return nil, err
+	}
 	var args []string
 	if s.file != "" {
 		args = append(args, "--config-path", verbatim(s.file)) // what follows is merged into it, and wins
 	}
 	args = append(args,
-		"--config-yaml", p.cfg.Bootstrap(s.bootstrap),
+		"--config-yaml", bootstrap,
 		"--service-node", "$(POD_NAME).$(POD_NAMESPACE)",
 		"--service-cluster", verbatim(s.cluster),
 		"--disable-hot-restart", // or two proxies of one network namespace would meet in shared memory
@@ -92,7 +100,7 @@ func envoyArgs(p *patch, s proxySettings) []string {
 	if s.concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(s.concurrency))
 	}
-	return args
+	return args, nil
 }
 
 // verbatim protects a text from Kubernetes, which expands $(NAME) in arguments and turns $$ into $.

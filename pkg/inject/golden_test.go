@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/test/golden"
 )
 
@@ -57,7 +58,7 @@ func testConfig() Config {
 }
 
 // testBootstrap shows what it was asked for. The real one is in pkg/xds.
-func testBootstrap(b Bootstrap) string {
+func testBootstrap(b Bootstrap, probes []sluice.Probe) (string, error) {
 	text := `{"node":"bootstrap"`
 	if b.Kind == KindVirtualGateway {
 		text = `{"gateway":"bootstrap"`
@@ -74,7 +75,10 @@ func testBootstrap(b Bootstrap) string {
 	if b.SDS {
 		text += `,"sds":true`
 	}
-	return text + "}"
+	for _, p := range probes {
+		text += fmt.Sprintf(`,%q:"tls=%v grpc=%v %d%s"`, p.Path, p.TLS, p.GRPC, p.Port, p.Target)
+	}
+	return text + "}", nil
 }
 
 func TestGolden(t *testing.T) {

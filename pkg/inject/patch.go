@@ -36,11 +36,12 @@ type step func(*patch) error
 var (
 	// nodeSteps make a pod a member of a virtual node.
 	nodeSteps = []step{
-		adviseNode,   // first, so that warnings come in the order of the table, whatever the steps add
-		addIdentity,  // what mesh believes about the pod; overwrites what the pod says of itself
-		addEnvoy,     // before proxyinit, which may have to stand right behind it
-		addProxyinit, // or the annotations for a CNI plugin
-		addVolumes,   // last, because addEnvoy decides whether they are needed
+		adviseNode,    // first, so that warnings come in the order of the table, whatever the steps add
+		addIdentity,   // what mesh believes about the pod; overwrites what the pod says of itself
+		rewriteProbes, // before addEnvoy, whose bootstrap has to know them
+		addEnvoy,      // before proxyinit, which may have to stand right behind it
+		addProxyinit,  // or the annotations for a CNI plugin
+		addVolumes,    // last, because addEnvoy decides whether they are needed
 		addPullSecret,
 	}
 	// gatewaySteps configure the container that the user brings.
@@ -92,6 +93,8 @@ type patch struct {
 	ownsEnvoy bool
 	// envoyAt is the place of a native sidecar among the init containers, -1 without one.
 	envoyAt int
+	// probes are those of the application that the proxy passes on.
+	probes []sluice.Probe
 	// volumesAdded are the names of the volumes that this patch adds.
 	volumesAdded []string
 }

@@ -57,6 +57,7 @@ type container struct {
 	Ports           json.RawMessage `json:"ports"`
 	VolumeMounts    json.RawMessage `json:"volumeMounts"`
 	ReadinessProbe  json.RawMessage `json:"readinessProbe"`
+	LivenessProbe   json.RawMessage `json:"livenessProbe"`
 	StartupProbe    json.RawMessage `json:"startupProbe"`
 	Lifecycle       json.RawMessage `json:"lifecycle"`
 }

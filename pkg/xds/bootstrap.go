@@ -45,6 +45,8 @@ type BootstrapConfig struct {
 	ProxyDir string
 	// StatsPort of the read-only listener; sluice.StatsPort if 0.
 	StatsPort uint32
+	// ProbePort of the listener that WithProbes adds; sluice.ProbePort if 0.
+	ProbePort uint32
 	// IPv6 says that pods have IPv6 addresses, on which StatsPort then answers, too.
 	IPv6 bool
 	// LoadReporting opens the stream on which mesh asks for the load of clusters.
@@ -73,6 +75,9 @@ func (c BootstrapConfig) withDefaults() BootstrapConfig {
 	}
 	if c.StatsPort == 0 {
 		c.StatsPort = sluice.StatsPort
+	}
+	if c.ProbePort == 0 {
+		c.ProbePort = sluice.ProbePort
 	}
 	return c
 }

@@ -67,12 +67,7 @@ func statsRoutes() []*routev3.Route {
 	}
 	var routes []*routev3.Route
 	for _, match := range open {
-		get := &routev3.RouteMatch{PathSpecifier: match.PathSpecifier, Headers: []*routev3.HeaderMatcher{{
-			Name: ":method",
-			HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-				MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "GET"},
-			}},
-		}}}
+		get := &routev3.RouteMatch{PathSpecifier: match.PathSpecifier, Headers: []*routev3.HeaderMatcher{hasMethod("GET")}}
 		routes = append(routes,
 			&routev3.Route{Match: get, Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 				ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: ClusterAdmin},
@@ -83,6 +78,12 @@ func statsRoutes() []*routev3.Route {
 			}}})
 	}
 	return routes
+}
+
+func hasMethod(method string) *routev3.HeaderMatcher {
+	return &routev3.HeaderMatcher{Name: ":method", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{
+		StringMatch: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: method}},
+	}}
 }
 
 // CASecretYAML is the SDS file that gives Envoy the CA bundle beside it; mesh keeps both in the ConfigMap

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/inject"
 )
 
@@ -23,7 +24,7 @@ import (
 func offline(t testing.TB) *pods {
 	t.Helper()
 	config := inject.Default()
-	config.ProxyImage, config.Bootstrap = "proxy:test", func(inject.Bootstrap) string { return "node: {}" }
+	config.ProxyImage, config.Bootstrap = "proxy:test", func(inject.Bootstrap, []sluice.Probe) (string, error) { return "node: {}", nil }
 	a, err := New(Options{
 		Client:          &rest.Config{Host: "http://127.0.0.1:1"},
 		SystemNamespace: "sluice-system",
