@@ -45,17 +45,21 @@ func (t *translation) finish(id mesh.ProxyID) (*Resources, error) {
 	if len(t.errs) > 0 {
 		return nil, fmt.Errorf("translate %s: %w", id, errors.Join(t.errs...))
 	}
-	// Sorted, because the version is a hash of the order too.
-	slices.SortFunc(t.out.Listeners, byName)
-	slices.SortFunc(t.out.Routes, byName)
-	slices.SortFunc(t.out.Clusters, byName)
-	slices.SortFunc(t.out.Endpoints, func(a, b *endpointv3.ClusterLoadAssignment) int {
-		return cmp.Compare(a.GetClusterName(), b.GetClusterName())
-	})
+	t.out.sort()
 	if err := t.out.Validate(); err != nil {
 		return nil, fmt.Errorf("translate %s: %w", id, err)
 	}
 	return t.out, nil
+}
+
+// sort puts every list in the order of its names, because the version is a hash of the order too.
+func (r *Resources) sort() {
+	slices.SortFunc(r.Listeners, byName)
+	slices.SortFunc(r.Routes, byName)
+	slices.SortFunc(r.Clusters, byName)
+	slices.SortFunc(r.Endpoints, func(a, b *endpointv3.ClusterLoadAssignment) int {
+		return cmp.Compare(a.GetClusterName(), b.GetClusterName())
+	})
 }
 
 func byName[M interface{ GetName() string }](a, b M) int {
