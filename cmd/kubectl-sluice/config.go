@@ -21,7 +21,9 @@ type configOptions struct {
 	node, gateway string
 	clusterDomain string
 	// ipv6 is what mesh's flag of that name says; nil is not known.
-	ipv6         *bool
+	ipv6 *bool
+	// fromProxy asks the pod's Envoy.
+	fromProxy    bool
 	output, part string
 }
 
@@ -38,7 +40,7 @@ What is printed is complete: listeners with their routes, clusters with their en
 it is one part of that, as it goes to proxies.
 
 The objects come from the cluster of your kubeconfig. TYPE is virtualnode, virtualgateway or pod; for a pod it counts what
-it was bound to when it was created.
+it was bound to when it was created. With --from-proxy the pod's Envoy is asked what it has, and answers in the same form.
 
 With -f they come from files, and no cluster is asked. Directories are walked for .yaml, .yml and .json; - is standard
 input; kinds that do not matter are passed over. What only a cluster knows is made up for:
@@ -64,6 +66,9 @@ Exit codes:
   # from the cluster: what a pod should have
   kubectl sluice config pod/web-7d4b9c5f6-x2x8k -n demo
 
+  # and does it have that?
+  diff <(kubectl sluice config pod/web-7d4b9c5f6-x2x8k -n demo) <(kubectl sluice config pod/web-7d4b9c5f6-x2x8k -n demo --from-proxy)
+
   # just the routes of a virtual node, for jq
   kubectl sluice config virtualnode/web -n demo --part routes -o json | jq '.[].name'`,
 		Args: cobra.MaximumNArgs(1),
@@ -80,6 +85,7 @@ Exit codes:
 	f.StringVar(&o.gateway, "virtual-gateway", "", "virtual gateway whose configuration is wanted, as NAMESPACE/NAME")
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS suffix of the cluster's Services")
 	f.BoolVar(&ipv6, "ipv6", false, "pods have IPv6 addresses; from a cluster, as the pods of mesh if this is not given")
+	f.BoolVar(&o.fromProxy, "from-proxy", false, "print what the Envoy of the pod has, instead of what it should have")
 	choice(cmd, &o.output, "output", "o", "yaml or json", "yaml", "json")
 	choice(cmd, &o.part, "part", "", "print only this part: "+strings.Join(parts, ", "), parts...)
 	return cmd
@@ -88,6 +94,9 @@ Exit codes:
 func (s *shell) config(ctx context.Context, o configOptions, args []string) error {
 	if o.part != "" && !slices.Contains(parts, o.part) {
 		return fmt.Errorf("--part %s: the parts are %s", o.part, strings.Join(parts, ", "))
+	}
+	if o.fromProxy {
+		return s.configOfProxy(ctx, o, args)
 	}
 	in, id, err := s.gather(ctx, o, args)
 	if err != nil {
@@ -112,6 +121,16 @@ func (s *shell) config(ctx context.Context, o configOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	if err := s.printConfig(resources, o); err != nil {
+		return err
+	}
+	if !complete {
+		return errFound
+	}
+	return nil
+}
+
+func (s *shell) printConfig(resources *xds.Resources, o configOptions) error {
 	text, err := render(resources, o.part)
 	if err != nil {
 		return err
@@ -122,10 +141,27 @@ func (s *shell) config(ctx context.Context, o configOptions, args []string) erro
 	if _, err := s.Out.Write(text); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	if !complete {
-		return errFound
-	}
 	return nil
+}
+
+// configOfProxy prints what an Envoy has, in the same form as what it should have.
+func (s *shell) configOfProxy(ctx context.Context, o configOptions, args []string) error {
+	if len(o.files) > 0 {
+		return errors.New("--from-proxy asks an Envoy in the cluster, and -f reads files; use one of them")
+	}
+	wanted, err := o.target(args, s.namespace())
+	if err != nil {
+		return err
+	}
+	config, err := s.restConfig()
+	if err != nil {
+		return err
+	}
+	resources, err := fromProxy(ctx, config, wanted)
+	if err != nil {
+		return err
+	}
+	return s.printConfig(resources, o)
 }
 
 // gather reads the objects, and finds out whose configuration is meant.

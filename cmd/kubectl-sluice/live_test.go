@@ -167,6 +167,8 @@ func TestConfigFromTheCluster(t *testing.T) {
 		"a pod that is not there":       {[]string{"pod/nobody"}, "namespace " + i.namespace + " has no pod nobody; say where it is with -n"},
 		"a pod that was not injected":   {[]string{"pod/plain"}, "was not injected"},
 		"a gateway that is not there":   {[]string{"virtualgateway/nobody"}, "there is no VirtualGateway " + i.namespace + "/nobody; there is "},
+		"an Envoy of no pod":            {[]string{"virtualgateway/edge", "--from-proxy"}, "--from-proxy asks one Envoy; name its pod as pod/NAME"},
+		"an Envoy that does not run":    {[]string{"pod/edge-1", "--from-proxy"}, "ask the Envoy of pod " + i.namespace + "/edge-1: "},
 		"a user without rights":         {[]string{"virtualgateway/edge", "--as", "nobody"}, "; ask for the right to do it, or use --as"},
 		"a context that does not exist": {[]string{"virtualgateway/edge", "--context", "nowhere"}, `context "nowhere" does not exist`},
 	} {
