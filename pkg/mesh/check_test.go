@@ -1,4 +1,4 @@
-package mesh
+package mesh_test
 
 import (
 	"os"
@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+	"github.com/sluice-mesh/sluice/test/snapshot"
 )
 
 // TestCheckSaysWhatBuildSays holds the two together over every golden snapshot: what Check says of an object Build says
@@ -23,22 +26,22 @@ func TestCheckSaysWhatBuildSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := parseSnapshot(text)
+		s, err := snapshot.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, problems := Build(s)
-		around := ObjectsOf(s)
-		for ref, object := range around.(*objects).byRef {
+		_, problems := mesh.Build(s)
+		around := mesh.ObjectsOf(s)
+		for ref, object := range mesh.AllOf(around) {
 			checked++
-			alone := Check(ref.Kind, object, around)
+			alone := mesh.Check(ref.Kind, object, around)
 			for _, p := range alone {
-				if !slices.ContainsFunc(problems, func(q Problem) bool { return q.Compare(p) == 0 }) {
+				if !slices.ContainsFunc(problems, func(q mesh.Problem) bool { return q.Compare(p) == 0 }) {
 					t.Errorf("%s: %s: Check alone says: %s", path, ref, p.Err)
 				}
 			}
 			for _, p := range problems {
-				if p.Object == ref && !needsAll(p, filepath.Base(path)) && !slices.ContainsFunc(alone, func(q Problem) bool { return q.Compare(p) == 0 }) {
+				if p.Object == ref && !needsAll(p, filepath.Base(path)) && !slices.ContainsFunc(alone, func(q mesh.Problem) bool { return q.Compare(p) == 0 }) {
 					t.Errorf("%s: %s: Build alone says: %s: %s", path, ref, p.Reason, p.Err)
 				}
 			}
@@ -50,9 +53,10 @@ func TestCheckSaysWhatBuildSays(t *testing.T) {
 }
 
 // needsAll tells what Check cannot know: conflicts and what follows from them, and whom ARNs mean.
-func needsAll(p Problem, file string) bool {
-	otherMesh := strings.HasSuffix(p.Err.Field, "ARN") && p.Reason == ReasonOtherMesh
-	return file == "names.in.yaml" && p.Transient || p.namesByARN() || otherMesh || slices.Contains([]string{ReasonHostNotFound, ReasonNameConflict, ReasonDomainConflict, ReasonPortConflict}, p.Reason)
+func needsAll(p mesh.Problem, file string) bool {
+	otherMesh := strings.HasSuffix(p.Err.Field, "ARN") && p.Reason == mesh.ReasonOtherMesh
+	return file == "names.in.yaml" && p.Transient || mesh.NamesByARN(p) || otherMesh ||
+		slices.Contains([]string{mesh.ReasonHostNotFound, mesh.ReasonNameConflict, mesh.ReasonDomainConflict, mesh.ReasonPortConflict}, p.Reason)
 }
 
 // TestCheckLooksNoFurther: the backends of a node that a router leads to are not read.
@@ -61,16 +65,16 @@ func TestCheckLooksNoFurther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseSnapshot(text)
+	s, err := snapshot.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	counted := &counting{Objects: ObjectsOf(s)}
+	counted := &counting{Objects: mesh.ObjectsOf(s)}
 	for _, router := range s.VirtualRouters {
-		Check(KindVirtualRouter, router, counted)
+		mesh.Check(mesh.KindVirtualRouter, router, counted)
 	}
 	for ref, n := range counted.asked {
-		if ref.Kind != KindVirtualNode || n > len(s.VirtualRouters) {
+		if ref.Kind != mesh.KindVirtualNode || n > len(s.VirtualRouters) {
 			t.Errorf("%s was asked for %d times", ref, n)
 		}
 	}
@@ -80,13 +84,13 @@ func TestCheckLooksNoFurther(t *testing.T) {
 }
 
 type counting struct {
-	Objects
-	asked map[ObjectRef]int
+	mesh.Objects
+	asked map[mesh.ObjectRef]int
 }
 
-func (c *counting) Object(ref ObjectRef) metav1.Object {
+func (c *counting) Object(ref mesh.ObjectRef) metav1.Object {
 	if c.asked == nil {
-		c.asked = map[ObjectRef]int{}
+		c.asked = map[mesh.ObjectRef]int{}
 	}
 	c.asked[ref]++
 	return c.Objects.Object(ref)

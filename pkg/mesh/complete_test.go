@@ -1,9 +1,12 @@
-package mesh
+package mesh_test
 
 import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
+	"github.com/sluice-mesh/sluice/test/snapshot"
 )
 
 const (
@@ -56,16 +59,16 @@ func TestComplete(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := parseSnapshot([]byte(strings.Join(tc.files, "---\n")))
+			s, err := snapshot.Parse([]byte(strings.Join(tc.files, "---\n")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, err := parseSnapshot([]byte(strings.Join(tc.files, "---\n")))
+			before, err := snapshot.Parse([]byte(strings.Join(tc.files, "---\n")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			complete, got := Complete(s)
-			_, problems := Build(complete)
+			complete, got := mesh.Complete(s)
+			_, problems := mesh.Build(complete)
 			got = append(got, problems...)
 			if len(got) != len(tc.want) {
 				t.Fatalf("got %v, want %d", got, len(tc.want))
@@ -94,12 +97,12 @@ func TestCompleteAsksDNS(t *testing.T) {
 		"without EndpointSlices": {[]string{oneMesh, webNode, webService}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := parseSnapshot([]byte(strings.Join(tc.files, "---\n")))
+			s, err := snapshot.Parse([]byte(strings.Join(tc.files, "---\n")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, _ = Complete(s)
-			m, _ := Build(s)
+			s, _ = mesh.Complete(s)
+			m, _ := mesh.Build(s)
 			if len(m.Clusters) != 1 || (m.Clusters[0].DNS != nil) != tc.dns {
 				t.Errorf("clusters %+v, want one that asks DNS: %v", m.Clusters, tc.dns)
 			}
