@@ -29,6 +29,8 @@ type config struct {
 	healthAddress  string
 	workers        int
 	pollInterval   time.Duration
+	certDir        string
+	meshPeers      string
 	log            *slog.Logger
 	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
 	libraryLog *slog.Logger
@@ -40,6 +42,9 @@ var errHelp = errors.New("help requested")
 const helpText = `canary looks after Canary objects (flagger.app/v1beta1): it notices a new version of a Deployment, gives it traffic
 step by step through the weights of a VirtualRouter, judges each step by what the Envoys of its pods counted, and then
 promotes it or sends all traffic back.
+
+A step counts from the moment when the Envoys of all callers have its weights: mesh is asked, through a port of its own and
+with certificates on both sides.
 
 All state is in the cluster, so it can be restarted at any moment: a release goes on where it was. With several replicas
 one works, the one that holds the Lease %s, and another takes over in under five seconds.
@@ -69,6 +74,9 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	flags.StringVar(&cfg.healthAddress, "health-address", fmt.Sprintf(":%d", sluice.HealthPort), "address that serves /healthz and /readyz; 0 for none")
 	flags.IntVar(&cfg.workers, "workers", 4, "Canaries that are looked at at the same time")
 	flags.DurationVar(&cfg.pollInterval, "poll-interval", time.Second, "time between two readings of a pod's Envoy while it is under analysis")
+	flags.StringVar(&cfg.certDir, "cert-dir", "/etc/sluice/tls", "directory of tls.crt, tls.key and ca.crt, by which mesh and this process know each other")
+	flags.StringVar(&cfg.meshPeers, "mesh-peers", sluice.MeshPeersService+"."+cmp.Or(os.Getenv("POD_NAMESPACE"), sluice.SystemNamespace)+".svc",
+		"host name whose addresses are the replicas of mesh, asked which proxies have the weights; empty counts weights as in force once they are written")
 	level := flags.String("log-level", "info", "least severe level that is logged: debug, info, warn or error; what libraries say at info is logged with debug")
 
 	err := flags.Parse(args)

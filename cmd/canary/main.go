@@ -82,8 +82,12 @@ func run(ctx context.Context, cfg config) error {
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", seesTheCluster(mgr.GetCache()))); err != nil {
 		return fmt.Errorf("add the health checks: %w", err)
 	}
+	proxies, err := cfg.proxies(cfg.log)
+	if err != nil {
+		return err
+	}
 	err = canary.Add(ctx, mgr, canary.Options{
-		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: notify.NewClient(),
+		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: notify.NewClient(), Proxies: proxies,
 		Workers: cfg.workers, PollInterval: cfg.pollInterval, Version: Version,
 	})
 	if err != nil {

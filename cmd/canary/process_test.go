@@ -35,7 +35,7 @@ func start(t *testing.T, kubeconfig, namespace string) *process {
 	t.Helper()
 	p := &process{health: freeAddress(t)}
 	p.Cmd = exec.Command(os.Args[0], "-kubeconfig="+kubeconfig, "-lease-namespace="+namespace, "-namespace="+namespace,
-		"-health-address="+p.health, "-metrics-address="+freeAddress(t))
+		"-mesh-peers=", "-health-address="+p.health, "-metrics-address="+freeAddress(t))
 	p.Env = append(os.Environ(), "SLUICE_TEST_MAIN=1")
 	p.Stdout, p.Stderr = os.Stderr, os.Stderr
 	if err := p.Start(); err != nil {

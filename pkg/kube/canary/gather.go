@@ -63,6 +63,7 @@ func (s *shell) gather(ctx context.Context, c *canaryv1beta1.Canary, session *se
 		s.seeWorkloads, // first: the others need the target's pods
 		s.seeAutoscaler,
 		s.seeGenerated,
+		s.seeProxies, // after what the router holds
 		s.seeApex,
 		s.seeRules,
 		s.seeStats,

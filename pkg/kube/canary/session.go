@@ -20,6 +20,8 @@ type session struct {
 	answers map[string]answer // by Question.Key, or the metric's name
 	asking  *asking
 	poll    *poll
+	// verdicts are those of the proxies on the router's weights, while they are waited for.
+	verdicts *verdicts
 	// complaint is the last thing that went wrong and was said aloud, so that it is said once.
 	complaint string
 	// telling is the tail of the event hooks' queue: events reach their hooks in order.
@@ -183,6 +185,7 @@ func (s *sessions) end(key types.NamespacedName) {
 	}
 	session.mu.Unlock()
 	session.stopPolling()
+	session.stopVerdicts()
 }
 
 // tell sends events to the event hooks, in order, without anybody waiting for it.

@@ -39,6 +39,8 @@ type Options struct {
 	Hooks HookCaller
 	// Metrics asks metric providers; nil makes every metric that needs one fail.
 	Metrics MetricReader
+	// Proxies asks mesh who has a router's weights; nil counts a weight as in force once it is written.
+	Proxies ProxyReader
 	// Workers is how many Canaries are looked at at the same time; zero means 4.
 	Workers int
 	// PollInterval is the time between two readings of a pod's Envoy; zero means one second.
@@ -102,6 +104,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		stats:        o.Stats,
 		hooks:        o.Hooks,
 		metrics:      o.Metrics,
+		proxies:      o.Proxies,
 		events:       newEvents(ctx, clientset.CoreV1().Events(""), mgr.GetScheme(), o.Log),
 		gauges:       newGauges(o.Registry),
 		index:        newIndex(),
@@ -173,17 +176,29 @@ func empty(kind schema.GroupVersionKind) *unstructured.Unstructured {
 	return u
 }
 
-// slimPod keeps of a pod what polling needs.
+// slimPod keeps of a pod what polling needs, and what tells whether it has to have the weights.
 func slimPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil
 	}
-	return &corev1.Pod{
+	slim := &corev1.Pod{
 		TypeMeta:   pod.TypeMeta,
 		ObjectMeta: slimMeta(pod),
 		Status:     corev1.PodStatus{Phase: pod.Status.Phase, PodIP: pod.Status.PodIP},
-	}, nil
+	}
+	slim.Annotations = map[string]string{}
+	for _, key := range []string{sluice.AnnotationVirtualNode, sluice.AnnotationVirtualGateway} {
+		if value, bound := pod.Annotations[key]; bound {
+			slim.Annotations[key] = value
+		}
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			slim.Status.Conditions = append(slim.Status.Conditions, corev1.PodCondition{Type: condition.Type, Status: condition.Status})
+		}
+	}
+	return slim, nil
 }
 
 // slimSlice keeps of endpoints whose they are and whether they are ready.

@@ -26,6 +26,7 @@ type shell struct {
 	stats        StatsReader
 	hooks        HookCaller
 	metrics      MetricReader
+	proxies      ProxyReader
 	events       *events
 	gauges       *gauges
 

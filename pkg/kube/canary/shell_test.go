@@ -45,6 +45,7 @@ type world struct {
 	clock     *clocktesting.FakeClock
 	traffic   *traffic
 	hooks     HookCaller
+	proxies   ProxyReader
 	registry  *prometheus.Registry
 	log       *lockedBuffer
 	requests  atomic.Int64 // of the shell, watches and events apart
@@ -93,7 +94,7 @@ func (w *world) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.registry = prometheus.NewRegistry()
 	if err := Add(ctx, mgr, Options{
-		Log: log, Stats: w.traffic, Hooks: w.hooks, Clock: w.clock, Registry: w.registry,
+		Log: log, Stats: w.traffic, Hooks: w.hooks, Proxies: w.proxies, Clock: w.clock, Registry: w.registry,
 		Name: fmt.Sprintf("%s-%d", w.namespace, w.shells),
 	}); err != nil {
 		w.t.Fatal(err)
