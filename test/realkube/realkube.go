@@ -7,7 +7,7 @@
 //		config := realkube.Start(t)
 //		namespace := realkube.Namespace(t, config, map[string]string{"mesh": "demo"})
 //
-// There is no controller manager: namespaces are never finished deleting, owners' objects stay, and Services get no
+// Kubectl runs the real kubectl against it. There is no controller manager: namespaces are never finished deleting, owners' objects stay, and Services get no
 // EndpointSlices unless the test writes them.
 package realkube
 

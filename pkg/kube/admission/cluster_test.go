@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,8 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/yaml"
@@ -295,26 +292,4 @@ func (c *cluster) waitForCaches(t *testing.T, namespace string, objects int) {
 		}
 		return nil
 	})
-}
-
-// kubectl runs the real one as an administrator, and returns what it prints.
-func (c *cluster) kubectl(t *testing.T, stdin string, args ...string) string {
-	t.Helper()
-	config := filepath.Join(t.TempDir(), "kubeconfig")
-	const one = "test"
-	must(t, clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters: map[string]*clientcmdapi.Cluster{one: {Server: c.config.Host, CertificateAuthorityData: c.config.CAData}},
-		AuthInfos: map[string]*clientcmdapi.AuthInfo{one: {
-			ClientCertificateData: c.config.CertData, ClientKeyData: c.config.KeyData, Token: c.config.BearerToken,
-		}},
-		Contexts:       map[string]*clientcmdapi.Context{one: {Cluster: one, AuthInfo: one}},
-		CurrentContext: one,
-	}, config))
-	command := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), append([]string{"--kubeconfig", config}, args...)...)
-	command.Stdin = strings.NewReader(stdin)
-	out, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
 }

@@ -237,15 +237,15 @@ func TestKubectlGetCanBeCreated(t *testing.T) {
 		must(t, kube.Create(t.Context(), in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, `+text+`}`))))
 	}
 	const kinds = "virtualnodes,virtualservices,gatewayroutes" // not the gateway: the route's reference stays good
-	backup := c.kubectl(t, "", "-n", namespace, "get", kinds, "-o", "yaml")
-	c.kubectl(t, "", "-n", namespace, "delete", kinds, "--all")
-	if out := c.kubectl(t, backup, "create", "-f", "-"); strings.Count(out, " created") != 3 || strings.Contains(out, "Warning") {
+	backup := realkube.Kubectl(t, c.config, "", "-n", namespace, "get", kinds, "-o", "yaml")
+	realkube.Kubectl(t, c.config, "", "-n", namespace, "delete", kinds, "--all")
+	if out := realkube.Kubectl(t, c.config, backup, "create", "-f", "-"); strings.Count(out, " created") != 3 || strings.Contains(out, "Warning") {
 		t.Errorf("the same cluster: %s", out)
 	}
 	// A backup of another cluster: the names are the same, the uids are not.
-	c.kubectl(t, "", "-n", namespace, "delete", kinds, "--all")
+	realkube.Kubectl(t, c.config, "", "-n", namespace, "delete", kinds, "--all")
 	foreign := regexp.MustCompile(`(?m)^(    (?:meshRef|virtualGatewayRef):\n(?:      .*\n)*?      uid: ).*$`).ReplaceAllString(backup, "${1}of-another-cluster")
-	if out := c.kubectl(t, foreign, "create", "-f", "-"); strings.Count(out, " created") != 3 || !strings.Contains(out, "is the uid of another Mesh ") ||
+	if out := realkube.Kubectl(t, c.config, foreign, "create", "-f", "-"); strings.Count(out, " created") != 3 || !strings.Contains(out, "is the uid of another Mesh ") ||
 		!strings.Contains(out, "is the uid of another VirtualGateway ") { // kubectl says the same only once
 		t.Errorf("another cluster: %s", out)
 	}
@@ -276,7 +276,7 @@ func TestWhatTheMeshWouldSay(t *testing.T) {
 	}
 
 	const mistake = `, connectionPool: {tcp: {maxConnections: 1}}`
-	if err := kube.Create(t.Context(), node("b", mistake)); refusal(err) != "spec.listeners[0].connectionPool.tcp: SL102: Invalid value: the listener speaks http; give the pool as http" {
+	if err := kube.Create(t.Context(), node("b", mistake)); !strings.HasPrefix(refusal(err), "spec.listeners[0].connectionPool.tcp: SL102: ") {
 		t.Errorf("a pool of another protocol: %v", err)
 	}
 	// It may be there from before. Then everything that makes it no worse goes through.
