@@ -57,7 +57,7 @@ func run(ctx context.Context, o options) error {
 	controller, err := kubemesh.New(kubemesh.Config{
 		REST: config, ClusterDomain: o.clusterDomain, IPv6: o.ipv6, Namespace: o.namespace, LeaseName: o.lease, Identity: o.identity,
 		Bundle:    func() ([]byte, error) { return os.ReadFile(filepath.Join(o.certDir, "ca.crt")) },
-		Publisher: server, Proxies: replicas{server, o.otherReplicas(identity)}, Log: log,
+		Publisher: server, Proxies: replicas{server, o.otherReplicas(identity)}, Log: log, Metrics: registry,
 	})
 	if err != nil {
 		return err

@@ -50,4 +50,13 @@ const (
 
 	// ReasonProxyRejected: Envoys do not take what was made from the object, and keep what they had before.
 	ReasonProxyRejected = "ProxyRejected"
+
+	// ReasonPendingMembers: an object was deleted before those that belong to it. It is App Mesh's event, too.
+	ReasonPendingMembers = "PendingMembersDeletion"
+	// ReasonDeadWebhooks: webhooks of App Mesh that refuse because nobody answers for them.
+	ReasonDeadWebhooks = "DeadWebhooks"
+	// ReasonOldSidecars: pods still have the sidecar of AWS.
+	ReasonOldSidecars = "OldSidecars"
+	// ReasonTwoControllers: App Mesh's controller runs beside us.
+	ReasonTwoControllers = "TwoControllers"
 )

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/client-go/dynamic"
@@ -31,7 +32,7 @@ type Publisher interface {
 	Publish(*mesh.Model, map[mesh.ProxyID]*xds.Resources) error
 }
 
-// Config is what a Controller needs. All fields but IPv6 and Log are required.
+// Config is what a Controller needs. All fields but IPv6, Log and Metrics are required.
 type Config struct {
 	REST *rest.Config
 	// ClusterDomain is the DNS suffix of Services, usually cluster.local.
@@ -46,6 +47,8 @@ type Config struct {
 	// Proxies tells what proxies refuse; without it nobody learns of that.
 	Proxies Proxies
 	Log     *slog.Logger
+	// Metrics gets what is counted about what App Mesh left; nil means nobody.
+	Metrics prometheus.Registerer
 }
 
 // Controller keeps what is published in step with the cluster.
@@ -56,6 +59,7 @@ type Controller struct {
 	dynamic dynamic.Interface
 	pods    metadata.Getter
 	sources *sources
+	metrics *metrics
 	// changed and moved wake the runtime: an object of the model, or an endpoint. written wakes the writer. One pending
 	// signal stands for any number of changes.
 	changed, moved, written chan struct{}
@@ -88,7 +92,7 @@ func New(config Config) (*Controller, error) {
 	return &Controller{
 		config: config, log: config.Log, kube: kube, dynamic: dyn,
 		pods:    meta.Resource(corev1.SchemeGroupVersion.WithResource("pods")),
-		sources: sources, changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), written: make(chan struct{}, 1),
+		sources: sources, metrics: newMetrics(config.Metrics), changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), written: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
@@ -66,6 +67,7 @@ type world struct {
 	published  *recorder
 	controller *Controller
 	refusals   *refusals
+	registry   *prometheus.Registry
 
 	mu     sync.Mutex
 	bundle []byte
@@ -73,16 +75,33 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, config: realkube.Start(t), published: &recorder{}, refusals: &refusals{}, bundle: []byte("bundle one")}
-	w.kube, w.dynamic = kubernetes.NewForConfigOrDie(w.config), dynamic.NewForConfigOrDie(w.config)
+	w := &world{t: t, config: realkube.Start(t)}
+	w.connect()
 	label := strings.ToLower(t.Name())
 	w.namespace = realkube.Namespace(t, w.config, map[string]string{"mesh": label})
 	w.apply("meshes", `{kind: Mesh, metadata: {name: NAMESPACE}, spec: {awsName: NAMESPACE, namespaceSelector: {matchLabels: {mesh: `+label+`}}}}`)
+	w.run()
+	return w
+}
+
+func (w *world) connect() {
+	w.published, w.refusals, w.bundle = &recorder{}, &refusals{}, []byte("bundle one")
+	w.kube, w.dynamic = kubernetes.NewForConfigOrDie(w.config), dynamic.NewForConfigOrDie(w.config)
+}
+
+// run starts the controller, until the test ends.
+func (w *world) run() {
+	t := w.t
+	t.Helper()
+	var metrics prometheus.Registerer
+	if w.registry != nil {
+		metrics = w.registry
+	}
 	c, err := New(Config{
 		REST: asMesh(t, w.config), ClusterDomain: "cluster.local",
 		Namespace: sluice.SystemNamespace, LeaseName: sluice.MeshService, Identity: t.Name(),
 		Bundle:    func() ([]byte, error) { w.mu.Lock(); defer w.mu.Unlock(); return bytes.Clone(w.bundle), nil },
-		Publisher: w.published, Proxies: w.refusals,
+		Publisher: w.published, Proxies: w.refusals, Metrics: metrics,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +117,6 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	until(t, "ready", c.Ready)
-	return w
 }
 
 func (w *world) resource(plural string) dynamic.ResourceInterface {

@@ -55,6 +55,7 @@ func decode(obj any) (any, error) {
 	}
 	broken := &undecodable{kind: u.GetKind(), err: misfit(u, create(), err), ObjectMeta: metav1.ObjectMeta{
 		Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(), Generation: u.GetGeneration(),
+		DeletionTimestamp: u.GetDeletionTimestamp(), Finalizers: u.GetFinalizers(),
 	}}
 	if status, ok := u.Object["status"].(map[string]any); ok {
 		// All kinds name these two fields alike. What does not decode here either is overwritten.

@@ -37,10 +37,10 @@ type identity struct {
 	generation int64
 }
 
-// newReport reports a build, and what proxies refuse of it.
-func newReport(b build, refused []mesh.Refusal) *report {
+// newReport reports a build, and the problems that others have with it: proxies that refuse it, what App Mesh left.
+func newReport(b build, others []mesh.Problem) *report {
 	s, broken := b.snapshot, b.broken
-	problems := slices.Concat(b.problems, mesh.Refused(refused))
+	problems := slices.Concat(b.problems, others)
 	r := &report{
 		conditions: mesh.Conditions(s, problems),
 		built:      map[mesh.ObjectRef]identity{}, lasting: map[mesh.ObjectRef]bool{},

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
@@ -76,10 +77,10 @@ func (c change) patch(now time.Time) ([]byte, error) {
 	}})
 }
 
-// reference names the object for an event.
-func (c change) reference() *corev1.ObjectReference {
+// reference names an object for an event.
+func reference(ref mesh.ObjectRef, uid types.UID) *corev1.ObjectReference {
 	return &corev1.ObjectReference{
-		APIVersion: appmeshv1beta2.GroupVersion.String(), Kind: c.Kind, Namespace: c.Namespace, Name: c.Name, UID: c.have.uid,
+		APIVersion: appmeshv1beta2.GroupVersion.String(), Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, UID: uid,
 	}
 }
 

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +38,11 @@ type writer struct {
 	recent map[types.UID]writtenCondition
 	// refused is what the proxies of all replicas refuse.
 	refused []mesh.Refusal
+	// stranded watches what App Mesh left.
+	stranded *strandedWatch
+	// settled, toldPending and said remember what was done and told about that.
+	settled, toldPending map[types.UID]time.Time
+	said                 map[string]bool
 }
 
 type writtenCondition struct {
@@ -45,7 +51,7 @@ type writtenCondition struct {
 }
 
 func newWriter(c *Controller) *writer {
-	return &writer{Controller: c, recent: map[types.UID]writtenCondition{}}
+	return &writer{Controller: c, recent: map[types.UID]writtenCondition{}, settled: map[types.UID]time.Time{}}
 }
 
 // run brings conditions and ConfigMaps to what the last build says, until the Lease is lost.
@@ -54,6 +60,13 @@ func (w *writer) run(ctx context.Context) {
 	defer broadcaster.Shutdown()
 	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: w.kube.CoreV1().Events("")})
 	w.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "sluice-mesh"})
+	stranded, err := watchStranded(ctx, w.kube, signal(w.written))
+	if err != nil { // only a wrong use of the library
+		w.log.Error("watch what App Mesh left", "error", err)
+		return
+	}
+	w.stranded = stranded
+	defer w.metrics.set(leftovers{})
 	look := time.NewTicker(bundleCheck)
 	defer look.Stop()
 	retry := time.NewTimer(0)
@@ -66,9 +79,9 @@ func (w *writer) run(ctx context.Context) {
 		// 1. The Lease is lost, or the process stops.
 		case <-ctx.Done():
 			return
-		// 2. There is a new build, or somebody touched a ConfigMap.
+		// 2. There is a new build, or somebody touched a ConfigMap or something that App Mesh left.
 		case <-w.written:
-		// 3. The certificate bundle may have changed.
+		// 3. The certificate bundle may have changed, or App Mesh's controller may have stopped.
 		case <-look.C:
 		// 4. A proxy refuses something, or does not any more.
 		case w.refused = <-refused:
@@ -87,9 +100,13 @@ func (w *writer) write(ctx context.Context) bool {
 	if built == nil {
 		return true
 	}
-	report := newReport(*built, w.refused)
-	done := true
 	now := time.Now()
+	if err := w.stranded.follow(ctx, ProxyNamespaces(built.snapshot)); err != nil { // only a wrong use of the library
+		w.log.Error("watch what App Mesh left", "error", err)
+	}
+	left := findLeftovers(*built, w.stranded.stock(now))
+	done := w.settle(ctx, left, now)
+	report := newReport(*built, slices.Concat(mesh.Refused(w.refused), left.problems))
 	for _, change := range report.changes(w.lookup) {
 		if last, ok := w.recent[change.have.uid]; ok && last.condition == change.want && now.Sub(last.at) < writeRetry {
 			continue
@@ -125,7 +142,7 @@ func (w *writer) writeCondition(ctx context.Context, change change, now time.Tim
 	}
 	w.recent[change.have.uid] = writtenCondition{change.want, now}
 	if change.newProblem() {
-		w.events.Event(change.reference(), corev1.EventTypeWarning, reconcileError, change.want.message)
+		w.events.Event(reference(change.ObjectRef, change.have.uid), corev1.EventTypeWarning, reconcileError, change.want.message)
 	}
 	return nil
 }
