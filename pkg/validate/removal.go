@@ -7,7 +7,7 @@ import (
 )
 
 // Removal checks the deletion of a Mesh or a VirtualGateway: while objects belong to it, their proxies would lose what
-// they are configured by (AM018). App Mesh held such a deletion by a finalizer; we refuse it, see docs/adr.
+// they are configured by (AM018). App Mesh held such a deletion by a finalizer; we refuse it: docs/adr/0019.
 func Removal(object mesh.ObjectRef, s mesh.Snapshot) []Finding {
 	members := mesh.MembersOf(object, s)
 	if len(members) == 0 {
