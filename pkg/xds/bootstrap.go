@@ -171,9 +171,12 @@ func overADS() *corev3.ConfigSource {
 	}
 }
 
-// runtime has what the hosted App Mesh had: regular expressions of any size that a route can hold.
+// anySize lifts Envoy's limit on the size of a regular expression, 100 unless something else is said: what is sent was
+// measured before, and an expression that Envoy refused would cost its proxy all routes.
+const anySize = 1_000_000
+
 func runtime(c BootstrapConfig) *bootstrapv3.LayeredRuntime {
-	values := map[string]*structpb.Value{"re2.max_program_size.error_level": structpb.NewNumberValue(1000)}
+	values := map[string]*structpb.Value{"re2.max_program_size.error_level": structpb.NewNumberValue(anySize)}
 	if c.Tracer != "" {
 		values["tracing.random_sampling"] = sampling(c.TracingSampling)
 	}
