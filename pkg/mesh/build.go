@@ -17,7 +17,7 @@ func Build(s Snapshot) (*Model, []Problem) {
 	routers := b.virtualRouters(nodes)
 	b.virtualServices(nodes, routers)
 	b.nodes(nodes)
-	b.gateways()
+	b.gateways(nodes)
 	b.model.Endpoints = BuildEndpoints(s, &b.model)
 
 	slices.SortFunc(b.problems, Problem.Compare)

@@ -120,6 +120,13 @@ func (n *neighbourhood) followService(ref ObjectRef, service *appmeshv1beta2.Vir
 	}
 	if _, exposed := service.Annotations[appmeshv1beta2.AnnotationGatewayExpose]; exposed && ref == n.candidate {
 		n.addGateways()
+		for _, key := range []string{annotationPrimary, annotationCanary} {
+			for _, a := range armsOf(service.Annotations[key], ref.Namespace) {
+				for _, meant := range a.refs() {
+					n.find(meant)
+				}
+			}
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 var annotationPath = field.NewPath("metadata", "annotations")
 
 // expose adds the exposed virtual services to their gateways. The oldest come first, for they keep contested domains.
-func (b *builder) expose(gateways []*gateway) {
+func (b *builder) expose(gateways []*gateway, nodes members) {
 	type exposed struct {
 		service *Service
 		object  *appmeshv1beta2.VirtualService
@@ -36,6 +36,7 @@ func (b *builder) expose(gateways []*gateway) {
 	tables := map[*gateway]*exposedDomains{}
 	for _, e := range all {
 		base := b.exposedRule(e.service, e.object.Annotations)
+		base.service = b.split(e.service, e.object.Annotations, nodes)
 		if base.servicePort(0) == nil {
 			b.awaits(e.service.ID, ReasonNoListener, field.Invalid(annotationPath.Key(appmeshv1beta2.AnnotationGatewayExpose), "true",
 				"the virtual service has no HTTP port that a gateway could lead to"))
@@ -72,20 +73,10 @@ func (b *builder) takers(v *appmeshv1beta2.VirtualService, s *Service, gateways 
 	return out
 }
 
-// weightAnnotations split a gateway's traffic in flagger-appmesh-gateway beside App Mesh's routers. Flagger stopped writing
-// them when it began to write routers.
-var weightAnnotations = []string{
-	"gateway.appmesh.k8s.aws/primary", "gateway.appmesh.k8s.aws/canary", "gateway.appmesh.k8s.aws/canary-weight",
-}
-
 func (b *builder) exposedRule(s *Service, annotations map[string]string) rule {
 	out := rule{
 		source: s.ID, priority: lowestPriority, match: Match{Prefix: "/"}, rewrite: rewrite{keep: true, host: true}, service: s,
 		domains: b.exposedNames(s, annotations[appmeshv1beta2.AnnotationGatewayDomain]),
-	}
-	for _, key := range weightAnnotations {
-		_, given := annotations[key]
-		b.ignored(s.ID, given, annotationPath.Key(key), "the gateway uses the weights of the virtual router; give the virtual service one")
 	}
 	if text, ok := annotations[appmeshv1beta2.AnnotationGatewayTimeout]; ok {
 		path := annotationPath.Key(appmeshv1beta2.AnnotationGatewayTimeout)

@@ -169,13 +169,28 @@ func (b *builder) checkRule(r rule, g *gateway) bool {
 // servicePort is the port of the service that a rule leads to: the one it names, else the one numbered like the
 // listener, else the lowest. TCP ports do not count.
 func (r rule) servicePort(listener uint32) *ServicePort {
+	switch {
+	case r.target == 0:
+		return r.service.httpPort(listener)
+	case r.target < 0 || r.target > 65535:
+		return nil
+	}
+	p := r.service.Port(uint32(r.target))
+	if p == nil || !p.Protocol.IsHTTP() {
+		return nil
+	}
+	return p
+}
+
+// httpPort is the HTTP port of a number, else the lowest; nil without any.
+func (s *Service) httpPort(number uint32) *ServicePort {
 	var first *ServicePort
-	for i := range r.service.Ports {
-		p := &r.service.Ports[i]
-		if !p.Protocol.IsHTTP() || r.target != 0 && int64(p.Port) != r.target {
+	for i := range s.Ports {
+		p := &s.Ports[i]
+		if !p.Protocol.IsHTTP() {
 			continue
 		}
-		if p.Port == listener {
+		if p.Port == number {
 			return p
 		}
 		if first == nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -81,17 +82,19 @@ func weightsAreKept(t *rapid.T, s mesh.Snapshot, m *mesh.Model) {
 
 func declaredWeights(s mesh.Snapshot, route mesh.Route) []uint32 {
 	for _, router := range s.VirtualRouters {
-		if len(route.Sources) == 1 && route.Sources[0].Kind == mesh.KindVirtualRouter && route.Sources[0].Name == router.Name && route.Sources[0].Namespace == router.Namespace {
-			for _, r := range router.Spec.Routes {
-				if r.Name == route.Name && r.HTTPRoute != nil {
-					var out []uint32
-					for _, target := range r.HTTPRoute.Action.WeightedTargets {
-						out = append(out, uint32(target.Weight))
-					}
-					return out
-				}
-			}
+		if len(route.Sources) != 1 || route.Sources[0] != (mesh.ObjectRef{Kind: mesh.KindVirtualRouter, Namespace: router.Namespace, Name: router.Name}) {
+			continue
 		}
+		// Of two routes of one name the first counts.
+		i := slices.IndexFunc(router.Spec.Routes, func(r appmeshv1beta2.Route) bool { return r.Name == route.Name })
+		if i < 0 || router.Spec.Routes[i].HTTPRoute == nil {
+			return nil
+		}
+		var out []uint32
+		for _, target := range router.Spec.Routes[i].HTTPRoute.Action.WeightedTargets {
+			out = append(out, uint32(target.Weight))
+		}
+		return out
 	}
 	return nil
 }
@@ -302,6 +305,11 @@ func service(t *rapid.T, i int) *appmeshv1beta2.VirtualService {
 		v.Annotations = map[string]string{
 			appmeshv1beta2.AnnotationGatewayExpose: "true", appmeshv1beta2.AnnotationGatewayDomain: odd.Draw(t, "domain") + "," + odd.Draw(t, "domain"),
 			appmeshv1beta2.AnnotationGatewayTimeout: odd.Draw(t, "timeout"), appmeshv1beta2.AnnotationGatewayRetries: "3",
+		}
+		for _, key := range []string{"primary", "canary", "canary-weight"} {
+			if text := maybe(t, rapid.OneOf(names, odd, rapid.SampledFrom([]string{"a-8080", "b.n1", "30", "101"})), key); text != nil {
+				v.Annotations["gateway.appmesh.k8s.aws/"+key] = *text
+			}
 		}
 	}
 	v.Spec.Provider = &appmeshv1beta2.VirtualServiceProvider{}

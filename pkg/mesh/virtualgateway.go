@@ -48,7 +48,7 @@ type rewrite struct {
 }
 
 // gateways adds the configuration of every virtual gateway's proxies.
-func (b *builder) gateways() {
+func (b *builder) gateways(nodes members) {
 	var all []*gateway
 	for _, v := range b.gatewayList {
 		ref := refOf(KindVirtualGateway, v)
@@ -63,7 +63,7 @@ func (b *builder) gateways() {
 		b.limitGateway(ref, v)
 	}
 	b.gatewayRoutes(all)
-	b.expose(all)
+	b.expose(all, nodes)
 	for _, g := range all {
 		for i := range g.listeners {
 			g.listeners[i].Hosts = b.gatewayHosts(g, g.listeners[i])

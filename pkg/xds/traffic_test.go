@@ -68,6 +68,20 @@ func TestGatewayHosts(t *testing.T) {
 	})
 }
 
+// TestGatewaySplits counts who answers behind an exposed virtual service whose annotations give the canary 30 %.
+func TestGatewaySplits(t *testing.T) {
+	m := modelOf(t, "expose-split")
+	for _, arm := range []string{"primary", "canary"} {
+		behind(m, "cds_egress_m_podinfo-"+arm+"_demo_http_9898", newPod(t, arm))
+	}
+	envoy := start(t, resourcesOf(t, m, "VirtualGateway/demo/edge"), 8080)
+	got := envoy.answering(400, "app.example.com")
+	// Five standard deviations from what is expected.
+	if n := got["canary"]; n < 75 || n > 165 || got["canary"]+got["primary"] != 400 {
+		t.Errorf("callers got %v", got)
+	}
+}
+
 // TestEgressHosts sends requests as an application behind a sidecar does: the host in them decides.
 func TestEgressHosts(t *testing.T) {
 	serve(t, "flagger-podinfo", "VirtualNode/demo/flagger-loadtester", 9898, map[string]call{
