@@ -214,6 +214,8 @@ func TestEveryRowsCaseSaysOneThing(t *testing.T) {
 				t.Errorf("%s: %s: does is for what neither changes Envoy nor warns", kind, c)
 			case c.Does == "" && len(c.Envoy) == 0 && c.Warns == "":
 				t.Errorf("%s: %s: say envoy, warns or does", kind, c)
+			case len(c.Envoy) > 0 && c.About == "":
+				t.Errorf("%s: %s: about says nothing to users", kind, c)
 			case c.Does == "" && c.With == nil:
 				t.Errorf("%s: %s: no value to try it with", kind, c)
 			}

@@ -35,6 +35,8 @@ type Case struct {
 	// Given are the values of other rows that both twins need.
 	Given map[string]any `json:"given,omitempty"`
 
+	// About is a sentence on an honoured row for users; that of the group if it is absent.
+	About string `json:"about,omitempty"`
 	// Envoy names what differs: the proxy, the list of resources, and the path in them. A first word that the group has
 	// among its places stands for that.
 	Envoy []string `json:"envoy,omitempty"`
@@ -70,6 +72,8 @@ func (c Case) String() string {
 type group struct {
 	// Object has the rows, as Kind/name.
 	Object string `json:"object"`
+	// About is a sentence on the honoured rows for users.
+	About string `json:"about,omitempty"`
 	// Under is what the paths of all rows start with.
 	Under string `json:"under,omitempty"`
 	// Each makes the group several: in every text ${word} becomes what an item has for the word.
@@ -159,7 +163,7 @@ func (g group) expand() ([]Case, error) {
 func (g group) cases() []Case {
 	var out []Case
 	for _, c := range g.Cases {
-		c.Object, c.Row = g.Object, g.row(c.Row)
+		c.Object, c.Row, c.About = g.Object, g.row(c.Row), cmp.Or(c.About, g.About)
 		given := map[string]any{}
 		maps.Copy(given, g.Given)
 		maps.Copy(given, c.Given)

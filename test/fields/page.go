@@ -11,13 +11,13 @@ const pageHead = `# What becomes of every field
 This is for readers who come from App Mesh and ask whether a field of their YAML still works. Every field of the seven kinds is
 here, with what becomes of it:
 
-- *Envoy:* it is honoured, and these are the fields of Envoy that it sets, as ` + "`/config_dump`" + ` of a proxy spells them.
+- *Envoy:* it is honoured: what it is about, and which fields it sets in which messages of Envoy's API.
 - **Warned:** it is accepted and does nothing. Applying it prints the sentence as a warning, and the object's condition keeps it.
-- A sentence: what it does outside of Envoy's configuration.
+- Only a sentence: what it does outside of Envoy's configuration.
 - *its fields:* it holds the fields below it, and is what they are.
 
-Each is tried: Sluice's tests apply every field and compare what the proxies get with and without it. Where a field below is "as"
-another, that one's sentence is about both.
+Each is tried: Sluice's tests apply every field and compare what the proxies get with and without it. Where a field is "as"
+another, what is said there is about both.
 
 | kind | fields | Envoy | warned | otherwise | hold others |
 |---|---|---|---|---|---|
@@ -73,7 +73,7 @@ func (f Fate) text() string {
 	}
 	var parts []string
 	if len(f.Envoy) > 0 {
-		parts = append(parts, "*Envoy:* `"+strings.Join(f.Envoy, "`, `")+"`")
+		parts = append(parts, cell(strings.Join(f.About, " "))+" *Envoy:* `"+strings.Join(f.Envoy, "`, `")+"`")
 	}
 	for _, sentence := range f.Warnings {
 		parts = append(parts, "**Warned:** "+cell(sentence)+".")

@@ -26,8 +26,10 @@ const (
 // Fate is what becomes of a row.
 type Fate struct {
 	Kind FateKind
-	// Envoy are the fields of an honoured row, without the names of listeners, clusters and so on.
+	// Envoy are the fields of an honoured row, without the names of listeners, clusters and so on, and About what it is
+	// about.
 	Envoy []string
+	About []string
 	// Warnings are the sentences of the problems, and Does what the row does elsewhere.
 	Warnings []string
 	Does     []string
@@ -95,7 +97,10 @@ func fateOf(cases []Case) Fate {
 	var out Fate
 	for _, c := range cases {
 		for _, path := range c.Envoy {
-			out.Envoy = append(out.Envoy, anonymous(path))
+			out.Envoy = append(out.Envoy, messageField(path)...)
+		}
+		if len(c.Envoy) > 0 {
+			out.About = append(out.About, c.About)
 		}
 		switch {
 		case c.When != "":
@@ -107,7 +112,7 @@ func fateOf(cases []Case) Fate {
 			out.Does = append(out.Does, c.Does)
 		}
 	}
-	for _, list := range []*[]string{&out.Envoy, &out.Warnings, &out.Conditional, &out.Does} {
+	for _, list := range []*[]string{&out.Envoy, &out.About, &out.Warnings, &out.Conditional, &out.Does} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -124,11 +129,30 @@ func fateOf(cases []Case) Fate {
 
 var bracketed = regexp.MustCompile(`\[[^\]]*\]`)
 
-// anonymous drops the proxy and the names of items: what is left are the fields of Envoy's API.
-func anonymous(path string) string {
+// messages are what the lists hold, the inner ones first: the messages of Envoy's API that its documentation is sorted by.
+var messages = []struct{ path, name string }{
+	{"routes[].virtual_hosts[].routes[]", "Route"},
+	{"routes[].virtual_hosts[]", "VirtualHost"},
+	{"routes[]", "RouteConfiguration"},
+	{"listeners[].filter_chains[]", "FilterChain"},
+	{"listeners[]", "Listener"},
+	{"clusters[]", "Cluster"},
+	{"endpoints[]", "ClusterLoadAssignment"},
+	{"secrets[]", "Secret"},
+}
+
+// messageField drops the proxy and the names of items, and starts with the message that has the field. Of a whole proxy it
+// gives the messages.
+func messageField(path string) []string {
 	_, field, more := strings.Cut(path, ".")
 	if !more {
-		field = "listeners[], routes[], clusters[]"
+		return []string{"Listener", "RouteConfiguration", "Cluster"}
 	}
-	return bracketed.ReplaceAllString(field, "[]")
+	field = bracketed.ReplaceAllString(field, "[]")
+	for _, m := range messages {
+		if rest, ok := strings.CutPrefix(field, m.path); ok {
+			return []string{m.name + rest}
+		}
+	}
+	return []string{field}
 }
