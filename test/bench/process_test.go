@@ -21,17 +21,30 @@ type process struct {
 // startProcess builds ./cmd/<name> and runs it until the benchmark ends.
 func startProcess(b *testing.B, name string, args ...string) *process {
 	b.Helper()
+	return startProcessEnv(b, name, nil, args...)
+}
+
+// startProcessEnv adds to the environment.
+func startProcessEnv(b *testing.B, name string, env []string, args ...string) *process {
+	b.Helper()
 	binary := filepath.Join(b.TempDir(), name)
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/"+name)
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build %s: %v\n%s", name, err, out)
 	}
+	return run(b, name, binary, env, args...)
+}
+
+// run starts a program. What it writes is shown if the benchmark fails.
+func run(b *testing.B, name, binary string, env []string, args ...string) *process {
+	b.Helper()
 	log, err := os.Create(filepath.Join(b.TempDir(), name+".log"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	p := &process{cmd: exec.Command(binary, args...)}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		b.Fatalf("start %s: %v", name, err)
