@@ -31,7 +31,7 @@ func telemetryFlags(flags *flag.FlagSet, t *inject.Telemetry) {
 
 // bootstraps makes every bootstrap that a pod can ask for, so that an admission only looks one up, and a mistake shows
 // when the process starts.
-func bootstraps(config xds.BootstrapConfig) (func(inject.Bootstrap, []sluice.Probe) (string, error), error) {
+func bootstraps(config xds.BootstrapConfig) (func(inject.Bootstrap, []sluice.Probe) string, error) {
 	texts := map[inject.Bootstrap]string{}
 	for _, b := range everyBootstrap() {
 		config.Gateway = b.Kind == inject.KindVirtualGateway
@@ -42,9 +42,11 @@ func bootstraps(config xds.BootstrapConfig) (func(inject.Bootstrap, []sluice.Pro
 		}
 		texts[b] = string(text)
 	}
-	return func(b inject.Bootstrap, probes []sluice.Probe) (string, error) {
-		return xds.WithProbes(texts[b], probes, config)
-	}, nil
+	parts, err := xds.NewProbes(config)
+	if err != nil {
+		return nil, fmt.Errorf("write the proxies' bootstrap: %w", err)
+	}
+	return func(b inject.Bootstrap, probes []sluice.Probe) string { return parts.AddTo(texts[b], probes) }, nil
 }
 
 func everyBootstrap() []inject.Bootstrap {

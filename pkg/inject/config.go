@@ -24,8 +24,8 @@ type Config struct {
 	ImagePullSecret string
 	// Bootstrap gives the text that Envoy gets as --config-yaml. It is called for every pod, and gives the same for the
 	// same. Kubernetes expands the text: $(NAME) is a variable of the container, as package sluice names them, $$ a dollar.
-	// The probes are passed on by the proxy; an error means that one of them cannot be.
-	Bootstrap func(Bootstrap, []sluice.Probe) (string, error) `json:"-"`
+	// The probes are those that the proxy passes on.
+	Bootstrap func(Bootstrap, []sluice.Probe) string `json:"-"`
 	// KeepProbes leaves all probes as they are, as the annotation sluice.dev/probes does for one pod.
 	KeepProbes bool
 	// SDSSocket is the Unix socket of the secret discovery service of each node, mounted in proxies; empty is none.

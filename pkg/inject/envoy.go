@@ -57,16 +57,12 @@ func nodeEnvoy(p *patch) (corev1.Container, error) {
 	if err != nil {
 		return corev1.Container{}, err
 	}
-	args, err := envoyArgs(p, settings)
-	if err != nil {
-		return corev1.Container{}, err
-	}
 	return corev1.Container{
 		Name:            containerEnvoy,
 		Image:           p.cfg.ProxyImage,
 		ImagePullPolicy: p.cfg.ImagePullPolicy,
 		Command:         []string{pathEnvoy},
-		Args:            args,
+		Args:            envoyArgs(p, settings),
 		Env:             settings.environment(managedEnv(p), own),
 		Ports:           []corev1.ContainerPort{{Name: "stats", ContainerPort: sluice.StatsPort, Protocol: corev1.ProtocolTCP}},
 		Resources:       resources,
@@ -78,17 +74,13 @@ func nodeEnvoy(p *patch) (corev1.Container, error) {
 }
 
 // envoyArgs are the arguments of Envoy, for nodes and gateways.
-func envoyArgs(p *patch, s proxySettings) ([]string, error) {
-	bootstrap, err := p.cfg.Bootstrap(s.bootstrap, p.probes)
-	if err != nil {
-		return nil, err
-	}
+func envoyArgs(p *patch, s proxySettings) []string {
 	var args []string
 	if s.file != "" {
 		args = append(args, "--config-path", verbatim(s.file)) // what follows is merged into it, and wins
 	}
 	args = append(args,
-		"--config-yaml", bootstrap,
+		"--config-yaml", p.cfg.Bootstrap(s.bootstrap, p.probes),
 		"--service-node", "$(POD_NAME).$(POD_NAMESPACE)",
 		"--service-cluster", verbatim(s.cluster),
 		"--disable-hot-restart", // or two proxies of one network namespace would meet in shared memory
@@ -100,7 +92,7 @@ func envoyArgs(p *patch, s proxySettings) ([]string, error) {
 	if s.concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(s.concurrency))
 	}
-	return args, nil
+	return args
 }
 
 // verbatim protects a text from Kubernetes, which expands $(NAME) in arguments and turns $$ into $.

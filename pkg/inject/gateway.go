@@ -32,7 +32,7 @@ func configureGateway(p *patch) error {
 	}
 	for _, part := range []func() error{
 		func() error { return g.setStrings("command", g.container.Command, []string{command}) },
-		g.setArgs,
+		func() error { return g.setStrings("args", g.container.Args, envoyArgs(p, g.settings)) },
 		g.setEnv,
 		g.addMounts,
 		g.setProbe,
@@ -93,14 +93,6 @@ func (g *gateway) setImage() {
 	case g.container.ImagePullPolicy != "":
 		g.ops = append(g.ops, Op{Op: "remove", Path: g.path + "/imagePullPolicy"})
 	}
-}
-
-func (g *gateway) setArgs() error {
-	args, err := envoyArgs(g.patch, g.settings)
-	if err != nil {
-		return err
-	}
-	return g.setStrings("args", g.container.Args, args)
 }
 
 func (g *gateway) setStrings(name string, raw json.RawMessage, want []string) error {

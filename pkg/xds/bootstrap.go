@@ -45,7 +45,7 @@ type BootstrapConfig struct {
 	ProxyDir string
 	// StatsPort of the read-only listener; sluice.StatsPort if 0.
 	StatsPort uint32
-	// ProbePort of the listener that WithProbes adds; sluice.ProbePort if 0.
+	// ProbePort of the listener that Probes adds; sluice.ProbePort if 0.
 	ProbePort uint32
 	// IPv6 says that pods have IPv6 addresses, on which StatsPort then answers, too.
 	IPv6 bool

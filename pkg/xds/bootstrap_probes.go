@@ -1,7 +1,11 @@
 package xds
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -30,51 +34,88 @@ const (
 	startOfListeners = `"listeners":[`
 )
 
-// WithProbes adds the listener of a pod's probes to the text of a bootstrap that was made with the same config. The rest
-// of the text is the same for many pods, and so is made once.
-func WithProbes(bootstrap string, probes []sluice.Probe, c BootstrapConfig) (string, error) {
-	if len(probes) == 0 {
-		return bootstrap, nil
-	}
-	listener, err := probeListener(probes, c)
-	if err != nil {
-		return "", fmt.Errorf("add probes to a bootstrap: %w", err)
-	}
-	text, err := JSON(listener)
-	if err != nil {
-		return "", fmt.Errorf("add probes to a bootstrap: %w", err)
-	}
-	var clusters strings.Builder
-	clusters.WriteString(startOfClusters)
-	seen := map[string]bool{}
-	for _, p := range probes {
-		cluster := probeCluster(p)
-		if seen[cluster.GetName()] {
-			continue
-		}
-		seen[cluster.GetName()] = true
-		text, err := JSON(cluster)
-		if err != nil {
-			return "", fmt.Errorf("add probes to a bootstrap: %w", err)
-		}
-		clusters.Write(text)
-		clusters.WriteByte(',')
-	}
-	out := strings.Replace(bootstrap, startOfClusters, clusters.String(), 1)
-	// The first listener of all is a static resource: dynamic ones are not in a bootstrap.
-	return strings.Replace(out, startOfListeners, startOfListeners+strings.ReplaceAll(string(text), "$", "$$")+",", 1), nil
+// Probes puts the listener of a pod's probes into the text of its bootstrap. Its parts are texts that were made once,
+// because making them costs more than all the rest of an admission.
+type Probes struct {
+	// beforeRoutes and behindRoutes are the listener.
+	beforeRoutes, behindRoutes string
+	// routes and clusters have one of each kind, of the probe that its sample has.
+	routes, clusters map[probeKind]string
 }
 
-// probeListener passes on exactly the probes: everything else on the port gets 404, so that it opens no way around TLS.
-func probeListener(probes []sluice.Probe, c BootstrapConfig) (*listenerv3.Listener, error) {
+// probeKind is what routes and clusters of probes differ in.
+type probeKind struct{ tls, grpc bool }
+
+// What a sample has where a probe has its own.
+const (
+	samplePath   = "/@path"
+	sampleTarget = "/@target"
+	samplePort   = 2_000_000_000 // no real port is that high
+)
+
+// NewProbes makes the parts for bootstraps of the config.
+func NewProbes(c BootstrapConfig) (*Probes, error) {
+	p := &Probes{routes: map[probeKind]string{}, clusters: map[probeKind]string{}}
+	for _, kind := range []probeKind{{}, {tls: true}, {grpc: true}} {
+		sample := sluice.Probe{Path: samplePath, Port: samplePort, Target: sampleTarget, TLS: kind.tls, GRPC: kind.grpc}
+		listener, err := probeListener(sample, c)
+		if err != nil {
+			return nil, fmt.Errorf("make the listener of probes: %w", err)
+		}
+		route, errRoute := JSON(probeRoute(sample))
+		cluster, errCluster := JSON(probeCluster(sample))
+		text, err := JSON(listener)
+		if err := errors.Join(err, errRoute, errCluster); err != nil {
+			return nil, fmt.Errorf("make the listener of probes: %w", err)
+		}
+		found := false
+		if p.beforeRoutes, p.behindRoutes, found = strings.Cut(string(text), string(route)); !found {
+			return nil, errors.New("make the listener of probes: its text does not have the text of its route")
+		}
+		p.routes[kind], p.clusters[kind] = string(route), string(cluster)
+	}
+	return p, nil
+}
+
+// AddTo gives the text of a bootstrap with the listener, if there is a probe.
+func (p *Probes) AddTo(bootstrap string, probes []sluice.Probe) string {
+	if len(probes) == 0 {
+		return bootstrap
+	}
+	var routes, clusters []string
+	for _, probe := range probes {
+		kind := probeKind{tls: probe.TLS, grpc: probe.GRPC}
+		port := strconv.Itoa(int(probe.Port))
+		// The target last, because it may contain anything.
+		route := strings.ReplaceAll(p.routes[kind], strconv.Itoa(samplePort), port)
+		route = strings.Replace(route, samplePath, quoted(probe.Path), 1)
+		routes = append(routes, strings.Replace(route, sampleTarget, quoted(probe.Target), 1))
+		if cluster := strings.ReplaceAll(p.clusters[kind], strconv.Itoa(samplePort), port); !slices.Contains(clusters, cluster) {
+			clusters = append(clusters, cluster)
+		}
+	}
+	// The clusters of a bootstrap stand right before its first listeners: dynamic ones are not in it.
+	head, rest, _ := strings.Cut(bootstrap, startOfClusters)
+	middle, tail, _ := strings.Cut(rest, startOfListeners)
+	return strings.Join([]string{
+		head, startOfClusters, strings.Join(clusters, ","), ",", middle, startOfListeners,
+		p.beforeRoutes, strings.Join(routes, ","), p.behindRoutes, ",", tail,
+	}, "")
+}
+
+// quoted is the inside of a JSON string, as an argument of a container.
+func quoted(s string) string {
+	text, _ := json.Marshal(s) // a string has a text
+	return strings.ReplaceAll(string(text[1:len(text)-1]), "$", "$$")
+}
+
+// probeListener passes on exactly the probe: everything else on the port gets 404, so that it opens no way around TLS.
+func probeListener(p sluice.Probe, c BootstrapConfig) (*listenerv3.Listener, error) {
 	filters, err := httpFilters(named("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}))
 	if err != nil {
 		return nil, err
 	}
-	host := &routev3.VirtualHost{Name: ListenerProbes, Domains: []string{"*"}}
-	for _, p := range probes {
-		host.Routes = append(host.Routes, probeRoute(p))
-	}
+	host := &routev3.VirtualHost{Name: ListenerProbes, Domains: []string{"*"}, Routes: []*routev3.Route{probeRoute(p)}}
 	manager, err := typed(&hcmv3.HttpConnectionManager{
 		StatPrefix:                 ListenerProbes,
 		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,

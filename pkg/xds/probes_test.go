@@ -1,7 +1,9 @@
 package xds
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"pgregory.net/rapid"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/test/realenvoy"
@@ -36,15 +39,16 @@ func TestProbes(t *testing.T) {
 	p.config.ProbePort = realenvoy.FreePort(t)
 	text, err := Bootstrap(p.config)
 	must(t, err)
-	with, err := WithProbes(string(text), []sluice.Probe{
+	parts, err := NewProbes(p.config)
+	must(t, err)
+	with := parts.AddTo(string(text), []sluice.Probe{
 		{Path: "/probe/web/liveness", Port: portOfServer(t, plain), Target: "/healthz"},
 		{Path: "/probe/web/readiness", Port: portOfServer(t, plain), Target: "/a//b/../$(HOME)"},
 		{Path: "/probe/web/startup", Port: portOfServer(t, plain), Target: "/moved"},
 		{Path: "/probe/admin/liveness", Port: portOfServer(t, secure), Target: "/healthz", TLS: true},
 		{Port: grpcPort, GRPC: true},
 		{Path: "/probe/gone/liveness", Port: 1, Target: "/healthz"},
-	}, p.config)
-	must(t, err)
+	})
 	realenvoy.Start(t, "--config-yaml", expanded(with, nil), "--service-node", "web-1.demo", "--service-cluster", "web",
 		"--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	realenvoy.Eventually(t, "ready", func() bool {
@@ -137,9 +141,62 @@ func portOfServer(t *testing.T, s *httptest.Server) int32 {
 	return int32(netip.MustParseAddrPort(s.Listener.Addr().String()).Port())
 }
 
-// TestWithoutProbes: most pods have none to pass on, and share the text.
-func TestWithoutProbes(t *testing.T) {
-	if got, err := WithProbes("text", nil, BootstrapConfig{}); got != "text" || err != nil {
-		t.Errorf("got %q %v", got, err)
+// TestProbesAreText: what a probe asks for stays what it is, whatever it looks like, and no probe changes nothing.
+func TestProbesAreText(t *testing.T) {
+	config := BootstrapConfig{Host: "mesh", Port: 1}
+	text, err := Bootstrap(config)
+	must(t, err)
+	parts, err := NewProbes(config)
+	must(t, err)
+	if got := parts.AddTo(string(text), nil); got != string(text) {
+		t.Errorf("without a probe the text becomes\n%s", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		p := sluice.Probe{
+			Path: "/probe/web/liveness", Target: "/" + rapid.String().Draw(t, "target"), Port: rapid.Int32Range(1, 65535).Draw(t, "port"), TLS: rapid.Bool().Draw(t, "tls"),
+		}
+		var got struct {
+			StaticResources struct {
+				Listeners []struct {
+					FilterChains []struct {
+						Filters []struct {
+							TypedConfig struct {
+								RouteConfig struct {
+									VirtualHosts []struct{ Routes []json.RawMessage } `json:"virtual_hosts"`
+								} `json:"route_config"`
+							} `json:"typed_config"`
+						}
+					} `json:"filter_chains"`
+				}
+			} `json:"static_resources"`
+		}
+		if err := json.Unmarshal([]byte(expanded(parts.AddTo(string(text), []sluice.Probe{p}), nil)), &got); err != nil {
+			t.Fatal(err)
+		}
+		route := got.StaticResources.Listeners[0].FilterChains[0].Filters[0].TypedConfig.RouteConfig.VirtualHosts[0].Routes[0]
+		want, err := JSON(probeRoute(p))
+		if err != nil {
+			t.Skip("Envoy's API takes no such text")
+		}
+		if !bytes.Equal(route, want) {
+			t.Fatalf("got %s, want %s", route, want)
+		}
+	})
+}
+
+// BenchmarkProbes is what an admission adds for a pod with probes.
+func BenchmarkProbes(b *testing.B) {
+	config := BootstrapConfig{Host: "mesh", Port: 1}
+	text, err := Bootstrap(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	parts, err := NewProbes(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	probes := []sluice.Probe{{Path: "/probe/web/liveness", Port: 8080, Target: "/healthz"}, {Path: "/probe/web/readiness", Port: 8080, Target: "/readyz"}}
+	for b.Loop() {
+		parts.AddTo(string(text), probes)
 	}
 }

@@ -106,7 +106,7 @@ func (c *cluster) serve(t *testing.T) {
 		Configuration: sluice.WebhookService, Log: logr.Discard(),
 	})
 	proxy := inject.Default()
-	proxy.ProxyImage, proxy.Bootstrap = "ghcr.io/sluice-mesh/sluice-proxy:test", func(inject.Bootstrap, []sluice.Probe) (string, error) { return "{}", nil }
+	proxy.ProxyImage, proxy.Bootstrap = "ghcr.io/sluice-mesh/sluice-proxy:test", func(inject.Bootstrap, []sluice.Probe) string { return "{}" }
 	answers, err := admission.New(admission.Options{Client: account, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Log: logr.Discard()})
 	must(t, err)
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: c.port, TLSOpts: []func(*tls.Config){func(o *tls.Config) {

@@ -24,7 +24,7 @@ import (
 func offline(t testing.TB) *pods {
 	t.Helper()
 	config := inject.Default()
-	config.ProxyImage, config.Bootstrap = "proxy:test", func(inject.Bootstrap, []sluice.Probe) (string, error) { return "node: {}", nil }
+	config.ProxyImage, config.Bootstrap = "proxy:test", func(inject.Bootstrap, []sluice.Probe) string { return "node: {}" }
 	a, err := New(Options{
 		Client:          &rest.Config{Host: "http://127.0.0.1:1"},
 		SystemNamespace: "sluice-system",
