@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -86,7 +87,11 @@ func startEnvoy(t *testing.T, pod netns.NsHandle, family mesh.AddressFamily) *ht
 	inNamespace(t, pod, func() {
 		realenvoy.Start(t, "--config-yaml", string(config), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	})
-	admin := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	admin := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
 	realenvoy.Eventually(t, "envoy listens", func() bool { return counter(t, admin, "listener_manager.workers_started") == "1" })
 	return admin
 }

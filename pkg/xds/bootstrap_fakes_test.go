@@ -79,7 +79,7 @@ func (p *proxy) publish(t *testing.T, ca []byte, token string) {
 	must(t, os.Rename(tmp, filepath.Join(p.config.ProxyDir, "..data")))
 }
 
-func (p *proxy) get(path string) (int, error) { return p.do(http.MethodGet, path) }
+func (p *proxy) ready() (int, error) { return p.do(http.MethodGet, "/ready") }
 
 func (p *proxy) do(method, path string) (int, error) {
 	status, _, err := request(&http.Client{Timeout: 5 * time.Second}, method, fmt.Sprintf("http://127.0.0.1:%d", p.config.StatsPort), path)

@@ -80,7 +80,7 @@ func TestProxyStartsAndRotates(t *testing.T) {
 		t.Errorf("node: got %q", got)
 	}
 	time.Sleep(500 * time.Millisecond)
-	if _, err := p.get("/ready"); err == nil {
+	if _, err := p.ready(); err == nil {
 		t.Error("the stats port answers before the first configuration")
 	}
 	if status, _, err := p.admin(http.MethodGet, "/ready"); status != http.StatusServiceUnavailable {
@@ -89,7 +89,7 @@ func TestProxyStartsAndRotates(t *testing.T) {
 
 	mesh.answer()
 	realenvoy.Eventually(t, "ready after the first configuration", func() bool {
-		status, err := p.get("/ready")
+		status, err := p.ready()
 		return err == nil && status == http.StatusOK
 	})
 	checkStatsPort(t, p)

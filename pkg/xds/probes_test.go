@@ -52,7 +52,7 @@ func TestProbes(t *testing.T) {
 	realenvoy.Start(t, "--config-yaml", expanded(with, nil), "--service-node", "web-1.demo", "--service-cluster", "web",
 		"--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	realenvoy.Eventually(t, "ready", func() bool {
-		status, err := p.get("/ready")
+		status, err := p.ready()
 		return err == nil && status == http.StatusOK
 	})
 	address := fmt.Sprintf("127.0.0.1:%d", p.config.ProbePort)

@@ -130,7 +130,7 @@ func TestStaticRuns(t *testing.T) {
 	realenvoy.Start(t, "-c", path, "--log-level", "warning", "--use-dynamic-base-id", "--concurrency", "1")
 	p := proxy{config: BootstrapConfig{StatsPort: admin.GetPortValue()}}
 	realenvoy.Eventually(t, "envoy is live", func() bool {
-		status, err := p.get("/ready")
+		status, err := p.ready()
 		return err == nil && status == 200
 	})
 }

@@ -185,7 +185,7 @@ func startTraced(t *testing.T, config BootstrapConfig, variables map[string]stri
 	realenvoy.Start(t, "--config-path", file, "--config-yaml", expanded(string(text), variables), "--service-node", "web-1.demo",
 		"--service-cluster", "web", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	realenvoy.Eventually(t, "ready", func() bool {
-		status, err := s.get("/ready")
+		status, err := s.ready()
 		return err == nil && status == http.StatusOK
 	})
 	return s
