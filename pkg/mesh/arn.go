@@ -109,6 +109,3 @@ func (b *builder) resolve(r reference) (ObjectRef, *field.Path, bool) {
 	}
 	return found.ref, byARN, true
 }
-
-// namesByARN tells whether the problem is that nothing has the name in an ARN.
-func (p Problem) namesByARN() bool { return p.Transient && strings.HasSuffix(p.Err.Field, "ARN") }

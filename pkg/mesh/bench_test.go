@@ -37,6 +37,16 @@ func BenchmarkBuildEndpoints(b *testing.B) {
 	}
 }
 
+// BenchmarkCheck is what admission of one object pays.
+func BenchmarkCheck(b *testing.B) {
+	s := largeSnapshot()
+	around := mesh.ObjectsOf(s)
+	b.ReportAllocs()
+	for b.Loop() {
+		mesh.Check(mesh.KindVirtualNode, s.VirtualNodes[0], around)
+	}
+}
+
 func BenchmarkTranslateAll(b *testing.B) {
 	m, _ := mesh.Build(largeSnapshot())
 	b.ReportAllocs()

@@ -11,6 +11,8 @@ import (
 type Objects interface {
 	// Object gives an object of one of App Mesh's kinds, or nil.
 	Object(ref ObjectRef) metav1.Object
+	// Named gives the objects of a kind that NameOf says this name of, in any mesh: ARNs name objects so.
+	Named(kind, name string) []metav1.Object
 	// Namespace gives a namespace, or nil. Its name and labels are enough.
 	Namespace(name string) *corev1.Namespace
 	// Meshes and VirtualGateways are asked for as lists, because membership follows from their selectors.
@@ -22,7 +24,7 @@ type Objects interface {
 // the work does not grow with the cluster. object need not be among around, and counts in its place if it is.
 //
 // What it does not lead to it cannot be told to be in conflict with: two objects of one name, or two services on one
-// port, are found by Build. Nor does it look at Services or for ARNs, so host names and ARNs pass.
+// port, are found by Build. Nor does it look at Services, so host names pass.
 func Check(kind string, object metav1.Object, around Objects) []Problem {
 	ref := refOf(kind, object)
 	n := &neighbourhood{around: around, candidate: ref, seen: map[ObjectRef]bool{}, namespaces: map[string]bool{}}
@@ -31,7 +33,7 @@ func Check(kind string, object metav1.Object, around Objects) []Problem {
 	_, all := Build(n.snapshot)
 	var own []Problem
 	for _, p := range all {
-		if p.Object == ref && p.Reason != ReasonHostNotFound && !p.namesByARN() {
+		if p.Object == ref && p.Reason != ReasonHostNotFound {
 			own = append(own, p)
 		}
 	}
@@ -54,6 +56,22 @@ func (n *neighbourhood) find(ref ObjectRef) {
 	}
 	if object := n.around.Object(ref); object != nil {
 		n.add(ref, object)
+	}
+}
+
+// findNamed adds the objects that an ARN may mean; the mesh in it is looked at when the model is built.
+func (n *neighbourhood) findNamed(kind string, arn *string) {
+	if arn == nil {
+		return
+	}
+	name, err := parseARN(nil, *arn, kind)
+	if err != nil {
+		return
+	}
+	for _, object := range n.around.Named(kind, name.name) {
+		if ref := refOf(kind, object); !n.seen[ref] {
+			n.add(ref, object)
+		}
 	}
 }
 
@@ -101,6 +119,7 @@ func (n *neighbourhood) followNode(ref ObjectRef, node *appmeshv1beta2.VirtualNo
 		if r := backend.VirtualService.VirtualServiceRef; r != nil {
 			n.find(refTo(KindVirtualService, r.Namespace, r.Name, ref))
 		}
+		n.findNamed(KindVirtualService, backend.VirtualService.VirtualServiceARN)
 	}
 	for _, group := range node.Spec.BackendGroups {
 		n.find(refTo(KindBackendGroup, group.Namespace, group.Name, ref))
@@ -108,15 +127,17 @@ func (n *neighbourhood) followNode(ref ObjectRef, node *appmeshv1beta2.VirtualNo
 }
 
 func (n *neighbourhood) followService(ref ObjectRef, service *appmeshv1beta2.VirtualService) {
-	if p := service.Spec.Provider; p != nil {
-		if p.VirtualNode != nil && p.VirtualNode.VirtualNodeRef != nil {
-			r := p.VirtualNode.VirtualNodeRef
+	if p := service.Spec.Provider; p != nil && p.VirtualNode != nil {
+		if r := p.VirtualNode.VirtualNodeRef; r != nil {
 			n.find(refTo(KindVirtualNode, r.Namespace, r.Name, ref))
 		}
-		if p.VirtualRouter != nil && p.VirtualRouter.VirtualRouterRef != nil {
-			r := p.VirtualRouter.VirtualRouterRef
+		n.findNamed(KindVirtualNode, p.VirtualNode.VirtualNodeARN)
+	}
+	if p := service.Spec.Provider; p != nil && p.VirtualRouter != nil {
+		if r := p.VirtualRouter.VirtualRouterRef; r != nil {
 			n.find(refTo(KindVirtualRouter, r.Namespace, r.Name, ref))
 		}
+		n.findNamed(KindVirtualRouter, p.VirtualRouter.VirtualRouterARN)
 	}
 	if _, exposed := service.Annotations[appmeshv1beta2.AnnotationGatewayExpose]; exposed && ref == n.candidate {
 		n.addGateways()
@@ -136,6 +157,7 @@ func (n *neighbourhood) followRouter(ref ObjectRef, router *appmeshv1beta2.Virtu
 			if r := target.VirtualNodeRef; r != nil {
 				n.find(refTo(KindVirtualNode, r.Namespace, r.Name, ref))
 			}
+			n.findNamed(KindVirtualNode, target.VirtualNodeARN)
 		}
 	}
 }
@@ -168,6 +190,7 @@ func (n *neighbourhood) followGatewayRoute(ref ObjectRef, route *appmeshv1beta2.
 		if r := parts.target.VirtualService.VirtualServiceRef; r != nil {
 			n.find(refTo(KindVirtualService, r.Namespace, r.Name, ref))
 		}
+		n.findNamed(KindVirtualService, parts.target.VirtualService.VirtualServiceARN)
 	}
 }
 
@@ -190,9 +213,23 @@ func (n *neighbourhood) meshes() []*appmeshv1beta2.Mesh {
 	return out
 }
 
+// NameOf is what App Mesh calls an object, within its mesh: its awsName, given or derived. Objects that no ARN names have
+// none.
+func NameOf(object metav1.Object) string {
+	switch o := object.(type) {
+	case *appmeshv1beta2.VirtualNode:
+		return memberName(o.Spec.AWSName, refOf(KindVirtualNode, o))
+	case *appmeshv1beta2.VirtualRouter:
+		return memberName(o.Spec.AWSName, refOf(KindVirtualRouter, o))
+	case *appmeshv1beta2.VirtualService:
+		return canonical(serviceName(o))
+	}
+	return ""
+}
+
 // ObjectsOf finds among the objects of a snapshot.
 func ObjectsOf(s Snapshot) Objects {
-	in := &objects{Snapshot: s, byRef: map[ObjectRef]metav1.Object{}, namespaces: map[string]*corev1.Namespace{}}
+	in := &objects{Snapshot: s, byRef: map[ObjectRef]metav1.Object{}, byName: map[[2]string][]metav1.Object{}, namespaces: map[string]*corev1.Namespace{}}
 	add(in, KindMesh, s.Meshes)
 	add(in, KindVirtualNode, s.VirtualNodes)
 	add(in, KindVirtualService, s.VirtualServices)
@@ -209,16 +246,19 @@ func ObjectsOf(s Snapshot) Objects {
 type objects struct {
 	Snapshot
 	byRef      map[ObjectRef]metav1.Object
+	byName     map[[2]string][]metav1.Object
 	namespaces map[string]*corev1.Namespace
 }
 
 func add[O metav1.Object](in *objects, kind string, list []O) {
 	for _, o := range list {
 		in.byRef[refOf(kind, o)] = o
+		in.byName[[2]string{kind, NameOf(o)}] = append(in.byName[[2]string{kind, NameOf(o)}], o)
 	}
 }
 
 func (o *objects) Object(ref ObjectRef) metav1.Object      { return o.byRef[ref] }
+func (o *objects) Named(kind, name string) []metav1.Object { return o.byName[[2]string{kind, name}] }
 func (o *objects) Namespace(name string) *corev1.Namespace { return o.namespaces[name] }
 func (o *objects) Meshes() []*appmeshv1beta2.Mesh          { return o.Snapshot.Meshes }
 func (o *objects) VirtualGateways() []*appmeshv1beta2.VirtualGateway {

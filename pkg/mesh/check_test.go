@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,10 +51,9 @@ func TestCheckSaysWhatBuildSays(t *testing.T) {
 	}
 }
 
-// needsAll tells what Check cannot know: conflicts and what follows from them, and whom ARNs mean.
+// needsAll tells what Check cannot know: conflicts, and what follows from them.
 func needsAll(p mesh.Problem, file string) bool {
-	otherMesh := strings.HasSuffix(p.Err.Field, "ARN") && p.Reason == mesh.ReasonOtherMesh
-	return file == "names.in.yaml" && p.Transient || mesh.NamesByARN(p) || otherMesh ||
+	return file == "names.in.yaml" && p.Transient ||
 		slices.Contains([]string{mesh.ReasonHostNotFound, mesh.ReasonNameConflict, mesh.ReasonDomainConflict, mesh.ReasonPortConflict}, p.Reason)
 }
 

@@ -19,6 +19,7 @@ func (b *builder) gatewayRoutes(gateways []*gateway) {
 		if g == nil {
 			continue
 		}
+		b.limitGatewayPort(ref, v, g)
 		if r, ok := b.rule(ref, v.Spec, g); ok {
 			g.rules = append(g.rules, r)
 		}

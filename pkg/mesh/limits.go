@@ -140,3 +140,14 @@ func (b *builder) checkReserved(ref ObjectRef, path *field.Path, start *string) 
 		}
 	}
 }
+
+// limitGatewayPort is what limitRouter says of routers.
+func (b *builder) limitGatewayPort(ref ObjectRef, v *appmeshv1beta2.GatewayRoute, g *gateway) {
+	if len(g.spec.Listeners) < 2 {
+		return
+	}
+	if parts, err := partsOf(v.Spec); err == nil && parts.port == nil {
+		b.beyond(ref, field.Required(parts.path.Child("match", "port"), fmt.Sprintf(
+			"%s has %d listeners; give the port of the one that the route is for", g.ref, len(g.spec.Listeners))))
+	}
+}

@@ -39,6 +39,10 @@ func TestRules(t *testing.T) {
 			}
 			findings := judge(t, f)
 			spoke := slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == rule })
+			f.old = f.new
+			if denied := Denied(judge(t, f)); len(denied) > 0 {
+				t.Errorf("an update that changes nothing is refused: %v", denied)
+			}
 			if strings.HasPrefix(filepath.Base(path), "good") {
 				if len(findings) > 0 {
 					t.Errorf("a good case has findings:\n%s", lines(findings))

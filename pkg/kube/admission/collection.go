@@ -128,6 +128,17 @@ func (c *collection[T]) cached(namespace, name string) metav1.Object {
 	return known
 }
 
+// list returns all that are cached as Kubernetes sees them.
+func (c *collection[T]) list() []metav1.Object {
+	var objects []metav1.Object
+	for _, item := range c.informer.GetStore().List() {
+		if _, decoded := item.(*T); decoded {
+			objects = append(objects, item.(metav1.Object))
+		}
+	}
+	return objects
+}
+
 // read asks the API server for one object.
 func (c *collection[T]) read(ctx context.Context, namespace, name string) (metav1.Object, error) {
 	c.counters.live.WithLabelValues(c.resource.Resource).Inc()

@@ -24,6 +24,8 @@ func (c *caches) surroundings(ctx context.Context, _ string, live bool) (validat
 type reader interface {
 	// cached gives an object, or nil.
 	cached(namespace, name string) metav1.Object
+	// list gives all that are cached.
+	list() []metav1.Object
 	// read asks the API server.
 	read(ctx context.Context, namespace, name string) (metav1.Object, error)
 }
@@ -42,6 +44,17 @@ type cachedObjects struct{ *caches }
 // Object implements mesh.Objects.
 func (o cachedObjects) Object(ref mesh.ObjectRef) metav1.Object {
 	return o.readers()[ref.Kind].cached(ref.Namespace, ref.Name)
+}
+
+// Named implements mesh.Objects.
+func (o cachedObjects) Named(kind, name string) []metav1.Object {
+	var found []metav1.Object
+	for _, object := range o.readers()[kind].list() {
+		if mesh.NameOf(object) == name {
+			found = append(found, object)
+		}
+	}
+	return found
 }
 
 // Namespace implements mesh.Objects.
@@ -63,7 +76,7 @@ func (o cachedObjects) VirtualGateways() []*appmeshv1beta2.VirtualGateway { retu
 const maxLive = 50
 
 // liveObjects asks the API server for what is named, each object once, and takes the cache's word where it gets no
-// answer or has asked often enough. Lists and namespaces are the cache's.
+// answer or has asked often enough. Lists, namespaces and what ARNs name are the cache's.
 type liveObjects struct {
 	cachedObjects
 	ctx   context.Context
