@@ -11,11 +11,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/envoy"
@@ -82,9 +82,11 @@ func forwarded(ctx context.Context, config *rest.Config, client kubernetes.Inter
 	if err != nil {
 		return nil, err
 	}
-	stop, ready := make(chan struct{}), make(chan struct{})
-	defer close(stop)
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", debugPort)}, stop, ready, io.Discard, io.Discard)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ready := make(chan struct{})
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"},
+		[]string{fmt.Sprintf("0:%d", debugPort)}, ready, io.Discard, io.Discard)
 	if err != nil {
 		return nil, fmt.Errorf("forward a port: %w", err)
 	}
@@ -114,12 +116,12 @@ func forwardDialer(config *rest.Config, client kubernetes.Interface, pod corev1.
 	if err != nil {
 		return nil, fmt.Errorf("forward a port: %w", err)
 	}
-	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	overWebsocket, err := portforward.NewSPDYOverWebsocketDialer(url, config)
+	overSPDY := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	overWebsocket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)
 	if err != nil {
 		return nil, fmt.Errorf("forward a port: %w", err)
 	}
-	return portforward.NewFallbackDialer(overWebsocket, overSPDY, func(err error) bool {
+	return portforward.NewFallbackDialerForStreaming(overWebsocket, overSPDY, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	}), nil
 }

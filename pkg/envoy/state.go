@@ -102,7 +102,8 @@ func (p ProxyStatus) state() (State, time.Time, string) {
 	if len(p.Refused) > 0 {
 		since, sentences := p.Refused[0].Since, []string{}
 		for _, r := range p.Refused {
-			sentences = append(sentences, fmt.Sprintf("%s %s: %s", r.Type, r.Resource, r.Error))
+			// Envoy may end, or break, its lines.
+			sentences = append(sentences, fmt.Sprintf("%s %s: %s", r.Type, r.Resource, strings.Join(strings.Fields(r.Error), " ")))
 			if r.Since.Before(since) {
 				since = r.Since
 			}

@@ -64,7 +64,7 @@ func TestStates(t *testing.T) {
 				p.Types["routes"] = TypeStatus{Sent: "r2", SentAt: moment(30), Acked: "r1"}
 				p.Refused = []Refused{
 					{Type: "clusters", Resource: "cds_a", Error: "no such field", Since: moment(40)},
-					{Type: "routes", Resource: "rds_a", Error: "regex too big", Since: moment(31)},
+					{Type: "routes", Resource: "rds_a", Error: "regex\ntoo big\n", Since: moment(31)},
 				}
 			})}},
 			[]row{{"a", "mesh-1", "VirtualNode/demo/web", Rejected, moment(31), "clusters cds_a: no such field; routes rds_a: regex too big"}},
