@@ -81,8 +81,13 @@ func TestPoolsCloseConnections(t *testing.T) {
 	}
 }
 
-// echo serves TCP.
+// echo serves TCP and sends back what it gets.
 func echo(t *testing.T) mesh.Address {
+	t.Helper()
+	return serveTCP(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+}
+
+func serveTCP(t *testing.T, serve func(net.Conn)) mesh.Address {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +102,7 @@ func echo(t *testing.T) mesh.Address {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = io.Copy(c, c)
+				serve(c)
 			}()
 		}
 	}()

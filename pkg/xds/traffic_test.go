@@ -29,7 +29,9 @@ type call struct {
 	method, url, host, header string
 	// balanced is set if the request comes from a load balancer that ended TLS.
 	balanced bool
-	want     string
+	// grpc makes it a call by gRPC, as far as a route can tell.
+	grpc bool
+	want string
 }
 
 // TestGatewayRewrites sends requests through the joined routes of a gateway, and looks at what applications see.
@@ -50,6 +52,10 @@ func TestGatewayRewrites(t *testing.T) {
 		"only one of two expressions":        {url: "/img/b", want: "404"},
 		"behind a load balancer":             {url: "/login?forwarded", balanced: true, want: "v2 /login?forwarded app.demo https 2"},
 		"without a load balancer":            {url: "/login?forwarded", want: "v2 /login?forwarded app.demo http 1"},
+		"call by gRPC, whose host is kept":   {url: "/pkg.Echo/Say", header: "x", grpc: true, want: "v1 /pkg.Echo/Say any.example.com"},
+		"call by gRPC without the metadata":  {url: "/pkg.Echo/Say", grpc: true, want: "grpc-status 12"},
+		"another service of gRPC":            {url: "/pkg.Other/Say", header: "x", grpc: true, want: "grpc-status 12"},
+		"its path without gRPC":              {url: "/pkg.Echo/Say", header: "x", want: "404"},
 		"path that is normalised":            {url: "/x/../shop//login", want: "v2 /login app.demo"},
 	})
 }
@@ -80,6 +86,33 @@ func TestGatewaySplits(t *testing.T) {
 	if n := got["canary"]; n < 75 || n > 165 || got["canary"]+got["primary"] != 400 {
 		t.Errorf("callers got %v", got)
 	}
+}
+
+// TestTCPIsShared counts which virtual node gets connections that a router shares 9 to 1.
+func TestTCPIsShared(t *testing.T) {
+	m := modelOf(t, "tcp")
+	for i, e := range m.Endpoints {
+		m.Endpoints[i].Addresses = []mesh.Address{greeter(t, strings.Split(e.Cluster, "_")[3])}
+	}
+	envoy := start(t, resourcesOf(t, m, "VirtualNode/demo/front"), 5432)
+	got := map[string]int{}
+	for range 200 {
+		text, err := io.ReadAll(dial(t, envoy.address))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[string(text)]++
+	}
+	// Four standard deviations and more from what is expected.
+	if n := got["pg2"]; n < 3 || n > 45 || got["pg"]+n != 200 {
+		t.Errorf("connections went to %v", got)
+	}
+}
+
+// greeter serves TCP: it says its name and closes.
+func greeter(t *testing.T, name string) mesh.Address {
+	t.Helper()
+	return serveTCP(t, func(c net.Conn) { _, _ = io.WriteString(c, name) })
 }
 
 // TestEgressHosts sends requests as an application behind a sidecar does: the host in them decides.
@@ -241,6 +274,10 @@ func send(t *testing.T, address string, q call) string {
 	if q.header != "" {
 		r.Header.Set(q.header, "1")
 	}
+	if q.grpc {
+		r.Method = http.MethodPost
+		r.Header.Set("Content-Type", "application/grpc")
+	}
 	if q.balanced {
 		r.Header.Set("X-Forwarded-Proto", "https")
 		r.Header.Set("X-Forwarded-For", "203.0.113.9")
@@ -256,6 +293,9 @@ func send(t *testing.T, address string, q call) string {
 	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Sprint(answer.StatusCode)
+	}
+	if status := answer.Header.Get("Grpc-Status"); status != "" {
+		return "grpc-status " + status
 	}
 	return string(body)
 }
