@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,6 +57,45 @@ func TestLaws(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestStrangersDoNotMatter holds that no cluster around it, however odd its objects, changes a byte of what the proxies of
+// a mesh are sent.
+func TestStrangersDoNotMatter(t *testing.T) {
+	docs, _ := goodAndBroken(t)
+	good := parse(t, docs)
+	alone, _ := mesh.Build(good)
+	rapid.Check(t, func(t *rapid.T) {
+		s := together(good, snapshots(t))
+		m, _ := mesh.Build(s)
+		for _, id := range alone.Proxies() {
+			was, now := must(xds.Translate(alone, id)), must(xds.Translate(m, id))
+			for _, url := range []string{resource.ListenerType, resource.RouteType, resource.ClusterType, resource.EndpointType} {
+				if was.Version(url) != now.Version(url) {
+					t.Fatalf("%s of %s changed: %s", url, id, cmp.Diff(was, now, protocmp.Transform()))
+				}
+			}
+		}
+	})
+}
+
+func must(r *xds.Resources, err error) *xds.Resources {
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// together is a cluster with the objects of both.
+func together(a, b mesh.Snapshot) mesh.Snapshot {
+	va, vb := reflect.ValueOf(&a).Elem(), reflect.ValueOf(b)
+	for i := range va.NumField() {
+		if va.Field(i).Kind() == reflect.Slice {
+			both := reflect.AppendSlice(reflect.MakeSlice(va.Field(i).Type(), 0, 0), va.Field(i))
+			va.Field(i).Set(reflect.AppendSlice(both, vb.Field(i)))
+		}
+	}
+	return a
 }
 
 // weightsAreKept finds every target of a router that resolves in the model, with its weight.
