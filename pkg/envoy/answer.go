@@ -23,6 +23,8 @@ type want struct {
 	// tellMissing answers names that nobody publishes. It waits until the types that bring such names are settled,
 	// because until then the proxy may be asking for what it is about to drop.
 	tellMissing bool
+	// single limits the answer to one resource that changed, and to that; the others follow in answers of their own.
+	single bool
 }
 
 // answer is what a subscription is owed.
@@ -34,6 +36,11 @@ type answer struct {
 	state []*resource
 	// known is want.known of the next answer.
 	known map[string]string
+	// alone tells that what the proxy has of other names is not repeated. It keeps them: only clusters and listeners are
+	// dropped by leaving them out.
+	alone bool
+	// more tells that others changed too, and follow.
+	more bool
 	// version names the collection, with keptSuffix as long as the proxy has more than that.
 	version string
 	// edition is the content that it brings the proxy to, as far as the type goes.
@@ -106,7 +113,25 @@ func owedNamed(c *collection, w want) *answer {
 	if len(a.changed) == 0 && len(a.gone) == 0 {
 		return nil
 	}
-	return a.sorted()
+	a.sorted()
+	if w.single {
+		a.only(w.known)
+	}
+	return a
+}
+
+// only leaves the first changed resource in the answer; of the others the proxy has what it had.
+func (a *answer) only(had map[string]string) {
+	first := min(1, len(a.changed))
+	for _, later := range a.changed[first:] {
+		delete(a.known, later.name)
+		if version, ok := had[later.name]; ok {
+			a.known[later.name] = version
+		}
+	}
+	a.more = len(a.changed) > first
+	a.changed = a.changed[:first]
+	a.state, a.alone = a.changed, true
 }
 
 // sorted orders the answer, because it was gathered from maps and goldens, logs and replicas should agree.

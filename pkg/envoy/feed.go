@@ -14,7 +14,10 @@ const patience = 3 * time.Second
 // feed decides what one stream gets next. The message loop opens a watch per type; the feed answers it when something
 // is owed and everything that must come before has arrived:
 //
-//	clusters  ->  endpoints  ->  listeners, routes  ->  removal of clusters that nothing names any more
+//	clusters  ->  endpoints, secrets  ->  listeners, routes  ->  removal of clusters that nothing names any more
+//
+// Secrets go out one by one. When Envoy cannot load one, because its file is missing, it refuses the message and leaves
+// aside what else is in it: one wrong path would take the certificates of every other port with it.
 //
 // A watch without an answer stays open, and a feed without a snapshot answers nothing: a proxy that is not published
 // waits in its startup probe.
@@ -22,7 +25,8 @@ type feed struct {
 	mu    sync.Mutex
 	snap  *snapshot
 	lines map[string]*line
-	// again are, by type, the names whose cluster or listener was sent since they were.
+	// again are, by type, the names whose cluster or listener was sent since they were. Envoy warms a changed cluster until
+	// it gets endpoints again, and a listener whose route source changed until it gets routes again, although neither differs.
 	again map[string]map[string]struct{}
 	// waiting runs while something is held back; hasty is set when it ends, until nothing needs to be held back.
 	waiting *time.Timer
@@ -31,10 +35,6 @@ type feed struct {
 	// rounds are the publishes that this proxy has not taken yet, the oldest first.
 	rounds []owedRound
 }
-
-// broughtBy maps a type to the type of the names that its resources bring. Envoy warms a changed cluster until it gets
-// endpoints again, and a listener whose route source changed until it gets routes again, although neither differs.
-var broughtBy = map[string]string{resourcev3.ClusterType: resourcev3.EndpointType, resourcev3.ListenerType: resourcev3.RouteType}
 
 // line is one type on one stream.
 type line struct {
@@ -62,7 +62,7 @@ type line struct {
 
 func newFeed() *feed {
 	return &feed{lines: map[string]*line{}, again: map[string]map[string]struct{}{
-		resourcev3.EndpointType: {}, resourcev3.RouteType: {},
+		resourcev3.EndpointType: {}, resourcev3.SecretType: {}, resourcev3.RouteType: {},
 	}}
 }
 
@@ -125,8 +125,10 @@ func (f *feed) sent(typeURL, nonce string) {
 	l.unwritten, l.written = l.unwritten[1:], append(l.written, a)
 	for _, r := range a.changed {
 		delete(f.again[typeURL], r.name)
-		for _, name := range r.brings {
-			f.again[broughtBy[typeURL]][name] = struct{}{}
+		for brought, list := range r.brings {
+			for _, name := range list {
+				f.again[brought][name] = struct{}{}
+			}
 		}
 	}
 	f.advance()
@@ -194,6 +196,7 @@ func (f *feed) want(typeURL string, l *line, keepGone bool) want {
 		names:    sub.SubscribedResources(),
 		known:    l.has(),
 		answered: l.answered,
+		single:   typeURL == resourcev3.SecretType,
 		keepGone: keepGone && typeURL == resourcev3.ClusterType,
 		tellMissing: f.quiet(resourcev3.ClusterType) &&
 			(typeURL == resourcev3.EndpointType || f.quiet(resourcev3.ListenerType)),
@@ -209,7 +212,7 @@ func (f *feed) want(typeURL string, l *line, keepGone bool) want {
 	return w
 }
 
-// holds tells that a type must wait: listeners and routes until all clusters and their endpoints are sent. That is
+// holds tells that a type must wait: listeners and routes until all clusters, their endpoints and secrets are sent. That is
 // enough, because Envoy works through a stream in order; there is no need to wait for receipts.
 func (f *feed) holds(typeURL string) bool {
 	if typeURL != resourcev3.ListenerType && typeURL != resourcev3.RouteType {
@@ -223,19 +226,23 @@ func (f *feed) holds(typeURL string) bool {
 	if len(clusters.unwritten) > 0 {
 		return true
 	}
-	has, endpoints := clusters.has(), f.lines[resourcev3.EndpointType].has()
+	has := clusters.has()
 	for name, cluster := range f.snap.types[resourcev3.ClusterType].byName {
-		if _, ok := has[name]; !ok {
+		// An older one may wait for a secret that is not published any more.
+		if has[name] != cluster.version {
 			return true
 		}
 		if _, refused := clusters.refusals[name]; refused {
 			// Envoy does not ask for the endpoints of a cluster that it does not take.
 			continue
 		}
-		for _, name := range cluster.brings {
-			_, again := f.again[resourcev3.EndpointType][name]
-			if _, ok := endpoints[name]; !ok || again {
-				return true
+		for typeURL, list := range cluster.brings {
+			sent := f.lines[typeURL].has()
+			for _, name := range list {
+				_, again := f.again[typeURL][name]
+				if _, ok := sent[name]; !ok || again {
+					return true
+				}
 			}
 		}
 	}
@@ -267,7 +274,9 @@ func (f *feed) quiet(typeURL string) bool {
 // longer published, so then nothing is settled.
 func (f *feed) settled() bool {
 	for _, typeURL := range servedTypes {
-		if l := f.lines[typeURL]; !f.quiet(typeURL) || l != nil && len(l.refusals) > 0 {
+		l := f.lines[typeURL]
+		// A secret names nothing.
+		if !f.quiet(typeURL) || l != nil && len(l.refusals) > 0 && typeURL != resourcev3.SecretType {
 			return false
 		}
 	}
@@ -287,7 +296,7 @@ func (f *feed) removeClusters() {
 
 func (f *feed) deliver(l *line, a *answer) {
 	w := l.watch
-	a.edition, a.whole = f.snap.edition, w.overtakes()
+	a.edition, a.whole = f.snap.edition, w.overtakes() && !a.alone
 	l.watch, l.base, l.pending, l.unwritten = nil, nil, a, append(l.unwritten, a)
 	w.deliver(a)
 }

@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"testing"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/protobuf/proto"
@@ -18,7 +20,8 @@ import (
 
 // TestFeedLaws lets a proxy that behaves as Envoy does follow random publishes, messages arriving as late as they like:
 //
-//   - a route never names a cluster that the proxy does not have, or that waits for its endpoints;
+//   - a route never names a cluster that the proxy does not have, or that waits for its endpoints or its secret;
+//   - a secret that the proxy refuses keeps no other from it;
 //   - an edition that counts as taken is taken: the proxy has its routes or later ones;
 //   - in the end the proxy has exactly what was published last, but for what it refuses, and that is known;
 //   - nothing is sent when it has.
@@ -48,18 +51,24 @@ func TestFeedLaws(t *testing.T) {
 }
 
 func randomSplit(t *rapid.T) split {
-	s := split{port: 80, weights: map[string]uint32{}, backends: map[string]string{}, maxRequests: rapid.Uint32Range(1, 3).Draw(t, "max")}
+	s := split{port: 80, weights: map[string]uint32{}, backends: map[string]string{}, maxRequests: rapid.Uint32Range(1, 3).Draw(t, "max"), trust: map[string]string{}}
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 1, 4, rapid.ID[string]).Draw(t, "clusters") {
 		s.backends[name] = fmt.Sprintf("10.0.0.1:%d", rapid.IntRange(1, 3).Draw(t, "endpoint"))
 		if rapid.Bool().Draw(t, "routed") {
 			s.weights[name] = 1
 		}
+		if dir := rapid.SampledFrom([]string{"", "/certs", "/renamed", missing}).Draw(t, "trust"); dir != "" {
+			s.trust[name] = dir
+		}
 	}
 	return s
 }
 
-// modelProxy is what matters of Envoy: it asks for all clusters and listeners, for the endpoints of the clusters it has
-// and the routes of its listener, and it works through its stream in order.
+// missing is a folder whose files no proxy finds.
+const missing = "/missing"
+
+// modelProxy is what matters of Envoy: it asks for all clusters and listeners, for the endpoints and the secrets of
+// the clusters it has and the routes of its listener, and it works through its stream in order.
 type modelProxy struct {
 	*rapid.T
 	feed *feed
@@ -73,7 +82,9 @@ type modelProxy struct {
 	// has is what the proxy uses: type, name, body. cold are clusters that wait for endpoints.
 	has  map[string]map[string]*anypb.Any
 	cold map[string]bool
-	prev *snapshot
+	// locked are clusters that wait for their first secret.
+	locked map[string]bool
+	prev   *snapshot
 	// editions counts what was published, nonces what was sent.
 	editions, nonces uint64
 	published        []*snapshot
@@ -106,7 +117,7 @@ func (s subscription) ReturnedResources() map[string]string     { return s.known
 
 func newModelProxy(t *rapid.T, sotw bool) *modelProxy {
 	p := &modelProxy{
-		T: t, feed: newFeed(), sotw: sotw, subs: map[string]*subscription{}, cancel: map[string]func(){}, cold: map[string]bool{},
+		T: t, feed: newFeed(), sotw: sotw, subs: map[string]*subscription{}, cancel: map[string]func(){}, cold: map[string]bool{}, locked: map[string]bool{},
 		delta: make(chan cachev3.DeltaResponse, 20), state: make(chan cachev3.Response, 20), has: map[string]map[string]*anypb.Any{},
 	}
 	for _, typeURL := range servedTypes {
@@ -213,6 +224,9 @@ func (p *modelProxy) send(m message, known map[string]string) {
 
 func (p *modelProxy) read(m message) {
 	has := p.has[m.typeURL]
+	if p.lacks(m) {
+		return
+	}
 	if m.whole {
 		for name := range has {
 			if _, stays := m.bodies[name]; !stays {
@@ -224,6 +238,7 @@ func (p *modelProxy) read(m message) {
 		delete(has, name)
 		if m.typeURL == resourcev3.ClusterType {
 			delete(p.cold, name)
+			delete(p.locked, name)
 		}
 	}
 	refusal := ""
@@ -238,8 +253,12 @@ func (p *modelProxy) read(m message) {
 		case resourcev3.ClusterType:
 			// A changed cluster warms beside the old one, so only a new one is missing meanwhile.
 			p.cold[name] = p.cold[name] || !had
+			_, knows := p.has[resourcev3.SecretType][name]
+			p.locked[name] = (p.locked[name] || !had) && !knows && len(secretsOf(unpacked(p.T, body).(*clusterv3.Cluster))) > 0
 		case resourcev3.EndpointType:
 			delete(p.cold, name)
+		case resourcev3.SecretType:
+			delete(p.locked, name)
 		}
 	}
 	p.follow(m.typeURL)
@@ -248,11 +267,37 @@ func (p *modelProxy) read(m message) {
 	p.check()
 }
 
+// lacks tells whether a file of a secret in a message is missing. The proxy then uses nothing of it, and what waited for
+// a secret goes on without.
+func (p *modelProxy) lacks(m message) bool {
+	for _, body := range m.bodies {
+		if m.typeURL == resourcev3.SecretType && isMissing(unpacked(p.T, body)) {
+			clear(p.locked)
+			p.feed.heard(m.typeURL, verdict{nonce: m.nonce, message: "no such file"})
+			p.ask(m.typeURL)
+			return true
+		}
+	}
+	return false
+}
+
+func isMissing(m proto.Message) bool {
+	secret, ok := m.(*tlsv3.Secret)
+	return ok && secret.GetValidationContext().GetWatchedDirectory().GetPath() == missing
+}
+
 // follow asks for what the resources of a type bring.
 func (p *modelProxy) follow(typeURL string) {
 	switch typeURL {
 	case resourcev3.ClusterType:
 		p.subscribe(resourcev3.EndpointType, slices.Collect(maps.Keys(p.has[typeURL])))
+		var secrets []string
+		for _, body := range p.has[typeURL] {
+			secrets = append(secrets, secretsOf(unpacked(p.T, body).(*clusterv3.Cluster))...)
+		}
+		if _, asked := p.subs[resourcev3.SecretType]; asked || len(secrets) > 0 {
+			p.subscribe(resourcev3.SecretType, secrets)
+		}
 	case resourcev3.ListenerType:
 		p.subscribe(resourcev3.RouteType, []string{"routes"})
 	}
@@ -274,6 +319,11 @@ func (p *modelProxy) subscribe(typeURL string, names []string) {
 	if ok && maps.Equal(next, s.names) {
 		return
 	}
+	for name := range s.names {
+		if _, stays := next[name]; !stays && typeURL == resourcev3.SecretType {
+			delete(p.has[typeURL], name) // Envoy forgets what nothing uses
+		}
+	}
 	s.names, s.known = next, known
 	p.ask(typeURL)
 }
@@ -291,6 +341,9 @@ func (p *modelProxy) check() {
 			}
 			if p.cold[c.GetName()] {
 				p.Fatalf("the routes name cluster %q, which waits for its endpoints", c.GetName())
+			}
+			if p.locked[c.GetName()] {
+				p.Fatalf("the routes name cluster %q, which waits for its secret", c.GetName())
 			}
 		}
 	}
@@ -313,7 +366,8 @@ func (p *modelProxy) checkTaken() {
 // wants compares what the proxy has with what is published.
 func (p *modelProxy) wants(s *snapshot) {
 	standing := p.feed.standing()
-	taken, refused := standing.of(func(refusal) bool { return true })
+	// A secret is no part of what is routed.
+	taken, refused := standing.of(func(r refusal) bool { return r.typeURL != resourcev3.SecretType })
 	if p.refuses(s.types[resourcev3.RouteType].byName["routes"].wire.GetResource()) {
 		if refused == nil || refused.edition.number > s.edition.number || taken != nil && taken.number == s.edition.number {
 			p.Fatalf("the routes were refused, and that is not known: %+v, taken %+v", refused, taken)
@@ -325,13 +379,19 @@ func (p *modelProxy) wants(s *snapshot) {
 	}
 	for _, typeURL := range servedTypes {
 		for name, r := range s.types[typeURL].byName {
+			if isMissing(unpacked(p.T, r.wire.GetResource())) {
+				if !slices.ContainsFunc(standing.refusals, func(r refusal) bool { return r.typeURL == typeURL && r.name == name }) {
+					p.Errorf("secret %q was refused, and that is not known", name)
+				}
+				continue
+			}
 			if !proto.Equal(p.has[typeURL][name], r.wire.GetResource()) {
 				p.Errorf("%s %q is not what was published", typeName(typeURL), name)
 			}
 		}
 		for name := range p.has[typeURL] {
-			// Endpoints of a cluster that is gone are forgotten by Envoy itself.
-			if _, ok := s.types[typeURL].byName[name]; !ok && typeURL != resourcev3.EndpointType {
+			// Endpoints and secrets of a cluster that is gone are forgotten by Envoy itself.
+			if _, ok := s.types[typeURL].byName[name]; !ok && typeURL != resourcev3.EndpointType && typeURL != resourcev3.SecretType {
 				p.Errorf("%s %q is still there", typeName(typeURL), name)
 			}
 		}
@@ -343,12 +403,14 @@ func (p *modelProxy) wants(s *snapshot) {
 	}
 }
 
-func nameOf(t *rapid.T, body *anypb.Any) string {
+func nameOf(t *rapid.T, body *anypb.Any) string { return cachev3.GetResourceName(unpacked(t, body)) }
+
+func unpacked(t *rapid.T, body *anypb.Any) proto.Message {
 	m, err := body.UnmarshalNew()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cachev3.GetResourceName(m)
+	return m
 }
 
 var _ cachev3.Subscription = subscription{}

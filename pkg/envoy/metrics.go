@@ -13,6 +13,7 @@ var typeNames = map[string]string{
 	resourcev3.EndpointType: "endpoints",
 	resourcev3.ListenerType: "listeners",
 	resourcev3.RouteType:    "routes",
+	resourcev3.SecretType:   "secrets",
 }
 
 // typeName keeps labels bounded: a proxy may ask for any type it likes.

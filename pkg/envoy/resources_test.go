@@ -3,6 +3,7 @@ package envoy
 import (
 	"cmp"
 	"net"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -31,6 +33,8 @@ type split struct {
 	table string
 	// maxRequests changes a cluster but not its endpoints.
 	maxRequests uint32
+	// trust is where the clusters that speak TLS find ca.crt, by their names.
+	trust map[string]string
 }
 
 func pack(m proto.Message) *anypb.Any {
@@ -60,7 +64,27 @@ func (s split) resources() *xds.Resources {
 		Routes:    []*routev3.RouteConfiguration{s.route()},
 		Clusters:  s.clusters(),
 		Endpoints: s.endpoints(),
+		Secrets:   s.secrets(),
 	}
+}
+
+// secrets holds one per cluster that speaks TLS, of its name.
+func (s split) secrets() []*tlsv3.Secret {
+	var out []*tlsv3.Secret
+	for _, name := range sortedNames(s.trust) {
+		out = append(out, &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+			TrustedCa: filename(s.trust[name], "ca.crt"), WatchedDirectory: &corev3.WatchedDirectory{Path: s.trust[name]},
+		}}})
+	}
+	return out
+}
+
+func filename(dir, name string) *corev3.DataSource {
+	return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: filepath.Join(dir, name)}}
+}
+
+func tlsSocket(context proto.Message) *corev3.TransportSocket {
+	return &corev3.TransportSocket{Name: "tls", ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(context)}}
 }
 
 func (s split) listener() *listenerv3.Listener {
@@ -103,6 +127,13 @@ func (s split) clusters() []*clusterv3.Cluster {
 			Name: name, ConnectTimeout: durationpb.New(time.Second),
 			ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS},
 			EdsClusterConfig:     &clusterv3.Cluster_EdsClusterConfig{EdsConfig: fromADS()},
+		}
+		if s.trust[name] != "" {
+			c.TransportSocket = tlsSocket(&tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{
+				ValidationContextType: &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
+					ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: name, SdsConfig: fromADS()},
+				},
+			}})
 		}
 		if s.maxRequests > 0 {
 			c.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{MaxRequests: wrapperspb.UInt32(s.maxRequests)}}}

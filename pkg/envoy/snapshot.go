@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/protobuf/proto"
@@ -17,16 +15,18 @@ import (
 )
 
 // servedTypes are the types we serve, in the order in which a proxy must learn them: a route may only name a cluster
-// that the proxy knows, a cluster is only usable with its endpoints.
-var servedTypes = []string{resourcev3.ClusterType, resourcev3.EndpointType, resourcev3.ListenerType, resourcev3.RouteType}
+// that the proxy knows, a cluster is only usable with its endpoints and its certificates.
+var servedTypes = []string{
+	resourcev3.ClusterType, resourcev3.EndpointType, resourcev3.SecretType, resourcev3.ListenerType, resourcev3.RouteType,
+}
 
 // resource is one published Envoy object. It never changes, so all streams share it.
 type resource struct {
 	name string
 	// version is the hash of the content, so that replicas agree and a reconnecting proxy gets only what differs.
 	version string
-	// brings are the names that a proxy with this resource asks for: a cluster's endpoints, a listener's routes.
-	brings []string
+	// brings are the names that a proxy with this resource asks for, by type.
+	brings names
 	wire   *discoveryv3.Resource
 }
 
@@ -81,6 +81,8 @@ func messages(r *xds.Resources, typeURL string) map[string]proto.Message {
 		collect(out, r.Listeners)
 	case resourcev3.RouteType:
 		collect(out, r.Routes)
+	case resourcev3.SecretType:
+		collect(out, r.Secrets)
 	case resourcev3.EndpointType:
 		for _, m := range r.Endpoints {
 			out[m.GetClusterName()] = m
@@ -110,29 +112,4 @@ func newCollection(typeURL, version string, in map[string]proto.Message) (*colle
 		c.byName[name] = r
 	}
 	return c, nil
-}
-
-// brings reads the names of endpoints or routes from a cluster or a listener.
-func brings(m proto.Message) []string {
-	switch m := m.(type) {
-	case *clusterv3.Cluster:
-		if m.GetType() != clusterv3.Cluster_EDS {
-			return nil
-		}
-		if name := m.GetEdsClusterConfig().GetServiceName(); name != "" {
-			return []string{name}
-		}
-		return []string{m.GetName()}
-	case *listenerv3.Listener:
-		var out []string
-		for _, chain := range slices.Concat(m.GetFilterChains(), []*listenerv3.FilterChain{m.GetDefaultFilterChain()}) {
-			for _, filter := range chain.GetFilters() {
-				if name := resourcev3.GetHTTPConnectionManager(filter).GetRds().GetRouteConfigName(); name != "" {
-					out = append(out, name)
-				}
-			}
-		}
-		return out
-	}
-	return nil
 }

@@ -16,7 +16,7 @@ type ProxyStatus struct {
 	Proxy    mesh.ProxyID `json:"proxy"`
 	Protocol string       `json:"protocol"`
 	Since    time.Time    `json:"since"`
-	// Types is keyed by clusters, endpoints, listeners and routes.
+	// Types is keyed by clusters, endpoints, secrets, listeners and routes.
 	Types map[string]TypeStatus `json:"types"`
 	// Refused is what it does not take of what it was sent, sorted.
 	Refused []Refused `json:"refused,omitempty"`

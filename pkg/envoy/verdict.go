@@ -69,7 +69,9 @@ func (l *line) judge(typeURL string, a *answer, v verdict) {
 			l.refusals[r.name] = now
 		}
 	}
-	l.taken = a.edition
+	if !a.more {
+		l.taken = a.edition
+	}
 }
 
 // refusedBy picks the resources that a refusal is about: those that Envoy's sentence names, or all. It is pure.
@@ -89,7 +91,9 @@ func refusedBy(covered []*resource, message string) []*resource {
 // notice records that a line has all there is in the present edition: nothing is owed, nothing is open.
 func (f *feed) notice(typeURL string, l *line) {
 	for name := range l.refusals {
-		if _, published := f.snap.types[typeURL].byName[name]; !published {
+		_, published := f.snap.types[typeURL].byName[name]
+		// A secret may come back as it was before the proxy stopped asking for it, and is not sent again then.
+		if _, has := l.has()[name]; !published && (typeURL != resourcev3.SecretType || !has) {
 			delete(l.refusals, name)
 		}
 	}
@@ -108,7 +112,7 @@ func (f *feed) asksForItsRoutes() bool {
 		if _, out := refused[name]; out {
 			continue
 		}
-		for _, table := range listener.brings {
+		for _, table := range listener.brings[resourcev3.RouteType] {
 			if _, asked := has[table]; !asked {
 				return false
 			}

@@ -45,6 +45,10 @@ func (w sotwWatch) overtakes() bool { return true }
 func (w sotwWatch) subscription() cachev3.Subscription { return w.sub }
 
 func (w sotwWatch) deliver(a *answer) {
+	if a.alone {
+		w.send(a, nil)
+		return
+	}
 	var kept []*resource
 	sent := make(map[string]*resource, len(a.known))
 	for name := range a.known {
@@ -60,6 +64,10 @@ func (w sotwWatch) deliver(a *answer) {
 		sent[r.name] = r
 	}
 	w.line.sent = sent
+	w.send(a, kept)
+}
+
+func (w sotwWatch) send(a *answer, kept []*resource) {
 	w.out <- &cachev3.PassthroughResponse{
 		Request:           &discoveryv3.DiscoveryRequest{TypeUrl: w.typeURL},
 		DiscoveryResponse: a.sotw(w.typeURL, kept),

@@ -8,6 +8,7 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -21,6 +22,8 @@ type Resources struct {
 	Routes    []*routev3.RouteConfiguration
 	Clusters  []*clusterv3.Cluster
 	Endpoints []*endpointv3.ClusterLoadAssignment
+	// Secrets say in which files of its container the proxy finds certificates; no key is in them.
+	Secrets []*tlsv3.Secret
 	// Routers are the virtual routers whose routes are in it, sorted. They are no part of the versions.
 	Routers []mesh.ObjectRef
 }
@@ -40,6 +43,8 @@ func (r *Resources) Version(typeURL string) string {
 		return version(r.Clusters)
 	case resource.EndpointType:
 		return version(r.Endpoints)
+	case resource.SecretType:
+		return version(r.Secrets)
 	default:
 		return ""
 	}
