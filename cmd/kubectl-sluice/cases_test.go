@@ -39,7 +39,7 @@ func TestEveryCaseOfTheMesh(t *testing.T) {
 					t.Errorf("exit code %d, and standard error says\n%s", code, errs.String())
 				}
 				file := filepath.Join(t.TempDir(), "envoy.yaml")
-				if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+				if err := os.WriteFile(file, realenvoy.WithCertificates(t, out.Bytes()), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if said, err := exec.Command(envoy, "--mode", "validate", "--log-level", "warning", "-c", file).CombinedOutput(); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // parts of a configuration that can be printed alone.
-var parts = []string{"listeners", "routes", "clusters", "endpoints"}
+var parts = []string{"listeners", "routes", "clusters", "endpoints", "secrets"}
 
 // render gives a whole configuration as Envoy reads it from a file, or one part as it goes to a proxy.
 func render(r *xds.Resources, part string) ([]byte, error) {
@@ -22,6 +22,8 @@ func render(r *xds.Resources, part string) ([]byte, error) {
 		return list(r.Clusters)
 	case "endpoints":
 		return list(r.Endpoints)
+	case "secrets":
+		return list(r.Secrets)
 	}
 	bootstrap, err := xds.Static(r)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 // Build turns a snapshot into the model of the mesh, with the problems found on the way, sorted.
 func Build(s Snapshot) (*Model, []Problem) {
-	b := &builder{index: indexOf(s), names: map[awsName]named{}, model: Model{IPv6: s.IPv6, Generations: Generations{}}}
+	b := &builder{index: indexOf(s), names: map[awsName]named{}, servers: map[string]server{}, model: Model{IPv6: s.IPv6, Generations: Generations{}}}
 	b.checkMeshes()
 	// From where requests end to where they start: each step uses what the steps before it found servable.
 	nodes := b.virtualNodes()
@@ -33,6 +33,8 @@ type builder struct {
 	names    map[awsName]named
 	model    Model
 	problems []Problem
+	// servers are what is behind the clusters, by their names.
+	servers map[string]server
 }
 
 // blocked reports that err's part of the object is not served.

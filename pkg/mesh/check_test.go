@@ -53,6 +53,9 @@ func TestCheckSaysWhatBuildSays(t *testing.T) {
 
 // needsAll tells what Check cannot know: conflicts, and what follows from them.
 func needsAll(p mesh.Problem, file string) bool {
+	if p.Object.Kind == mesh.KindVirtualGateway && p.Reason == mesh.ReasonTLSNotOffered {
+		return true // its routes lead to the gateway, and it does not lead to them
+	}
 	return file == "names.in.yaml" && p.Transient ||
 		slices.Contains([]string{mesh.ReasonHostNotFound, mesh.ReasonNameConflict, mesh.ReasonDomainConflict, mesh.ReasonPortConflict}, p.Reason)
 }

@@ -20,13 +20,18 @@ func (b *builder) nodes(nodes members) {
 			AccessLog: b.accessLog(node.ref, node.spec.Logging),
 		}
 		for _, l := range node.listeners {
+			if l.closed {
+				continue
+			}
 			name := NodeListener{Mesh: mesh, Node: node.name, Protocol: l.protocol, Port: l.port}
 			out.Ingress = append(out.Ingress, IngressPort{
 				Port: l.port, Protocol: l.protocol, Cluster: name.IngressCluster(), Timeout: l.timeout, Idle: l.idle,
-				Limits: l.limits, HealthPaths: healthPaths(node.listeners, l.port),
+				Limits: l.limits, HealthPaths: healthPaths(node.listeners, l.port), TLS: l.tls,
 			})
 		}
-		out.Egress = b.egress(node.ref.Namespace, b.backends(node))
+		backends := b.backends(node)
+		out.Egress = b.egress(node.ref.Namespace, backends)
+		out.ClientTLS = b.clientTLS(b.nodePolicies(node, backends))
 		b.model.Nodes = append(b.model.Nodes, out)
 	}
 	slices.SortFunc(b.model.Nodes, func(a, b Node) int { return a.ID.Compare(b.ID) })
@@ -36,13 +41,8 @@ func (b *builder) nodes(nodes members) {
 // its configuration small, and a name that it did not ask for cannot take its traffic.
 func (b *builder) backends(node *member) []*Service {
 	wanted := map[ObjectRef]*field.Path{}
-	base := specPath.Child("backends")
-	for i, backend := range node.spec.Backends {
-		ref, path, ok := b.resolve(reference{
-			by: node.ref, path: base.Index(i).Child("virtualService"), kind: KindVirtualService,
-			ref: (*kubernetesReference)(backend.VirtualService.VirtualServiceRef), arn: backend.VirtualService.VirtualServiceARN,
-		})
-		if ok {
+	for i := range node.spec.Backends {
+		if ref, path, ok := b.backend(node, i); ok {
 			wanted[ref] = path
 		}
 	}
@@ -61,6 +61,15 @@ func (b *builder) backends(node *member) []*Service {
 	}
 	slices.SortFunc(found, func(x, y *Service) int { return b.seniority(x).compare(b.seniority(y)) })
 	return found
+}
+
+// backend resolves one of the services that a virtual node declares.
+func (b *builder) backend(node *member, i int) (ObjectRef, *field.Path, bool) {
+	v := node.spec.Backends[i].VirtualService
+	return b.resolve(reference{
+		by: node.ref, path: specPath.Child("backends").Index(i).Child("virtualService"), kind: KindVirtualService,
+		ref: (*kubernetesReference)(v.VirtualServiceRef), arn: v.VirtualServiceARN,
+	})
 }
 
 func (b *builder) seniority(s *Service) seniority {

@@ -59,6 +59,8 @@ type Node struct {
 	Ingress []IngressPort `json:"ingress,omitempty"`
 	// Egress are the ports of the backends, sorted by Port.
 	Egress []EgressPort `json:"egress,omitempty"`
+	// ClientTLS are the connections to clusters that differ from the cluster's TLS, sorted by Cluster.
+	ClientTLS []ClusterTLS `json:"clientTLS,omitempty"`
 }
 
 // IngressPort is a port of the application behind a sidecar.
@@ -74,6 +76,8 @@ type IngressPort struct {
 	Limits *Limits `json:"limits,omitempty"`
 	// HealthPaths are where callers check the port's health, sorted. Checks are not traffic, and not counted as such.
 	HealthPaths []string `json:"healthPaths,omitempty"`
+	// TLS of the callers' connections; without it they are plain.
+	TLS *ServerTLS `json:"tls,omitempty"`
 }
 
 // EgressPort is a port on which a node's application calls its backends. The destination address does not matter: the
@@ -103,6 +107,8 @@ type Gateway struct {
 	AccessLog *AccessLog `json:"accessLog,omitempty"`
 	// Listeners are sorted by Port.
 	Listeners []GatewayListener `json:"listeners,omitempty"`
+	// ClientTLS is like that of a Node.
+	ClientTLS []ClusterTLS `json:"clientTLS,omitempty"`
 }
 
 // GatewayListener is a port on which a gateway takes traffic from outside.
@@ -111,6 +117,8 @@ type GatewayListener struct {
 	Protocol Protocol `json:"protocol"`
 	// Limits of what the gateway has open to each cluster that the listener leads to, if any.
 	Limits *Limits `json:"limits,omitempty"`
+	// TLS of the clients' connections; without it they are plain.
+	TLS *ServerTLS `json:"tls,omitempty"`
 	// Hosts are sorted by their first domain. Requests to other hosts get 404.
 	Hosts []GatewayHost `json:"hosts,omitempty"`
 }
@@ -252,7 +260,9 @@ type Cluster struct {
 	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
 	// OutlierDetection is how each caller ejects endpoints, if at all.
 	OutlierDetection *OutlierDetection `json:"outlierDetection,omitempty"`
-	Sources          []ObjectRef       `json:"sources"`
+	// TLS is how callers connect whose owner says nothing about it: as the listener wants it. Without it they connect plainly.
+	TLS     *ClientTLS  `json:"tls,omitempty"`
+	Sources []ObjectRef `json:"sources"`
 }
 
 // ServiceRef names a Service of Kubernetes.

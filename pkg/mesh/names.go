@@ -1,6 +1,9 @@
 package mesh
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // The names of Envoy's listeners, route tables and clusters are App Mesh's: dashboards, alerts and the canary's gate read
 // statistics by them. They are spelled here and nowhere else.
@@ -49,5 +52,44 @@ func PassthroughCluster(mesh string) string { return "cds_egress_" + mesh + "_me
 
 // AmazonCluster names the passthrough cluster for *.amazonaws.com, which DROP_ALL does not stop.
 func AmazonCluster(mesh string) string { return "cds_egress_" + mesh + "_amazonaws" }
+
+// SDSCluster is the cluster of every bootstrap through which a proxy asks the secret discovery service of its machine.
+const SDSCluster = "static_cluster_sds_unix_socket"
+
+// SecretName is the name by which a proxy asks for a certificate.
+func (c Certificate) SecretName() string {
+	if c.SDS != "" {
+		return c.SDS
+	}
+	return certificateWord + ":" + word(c.Chain) + ":" + word(c.Key)
+}
+
+// SecretName is the name by which a proxy asks for authorities.
+func (a Authorities) SecretName() string {
+	if a.SDS != "" {
+		return a.SDS
+	}
+	return authoritiesWord + ":" + word(a.File)
+}
+
+// SecretNamed reads back which files a secret's name means; neither if it is not one of those that SecretName spells.
+func SecretNamed(name string) (*Certificate, *Authorities) {
+	parts := strings.Split(name, ":")
+	for i := range parts {
+		parts[i] = strings.NewReplacer("%25", "%", "%3A", ":").Replace(parts[i])
+	}
+	switch {
+	case len(parts) == 3 && parts[0] == certificateWord:
+		return &Certificate{Chain: parts[1], Key: parts[2]}, nil
+	case len(parts) == 2 && parts[0] == authoritiesWord:
+		return nil, &Authorities{File: parts[1]}
+	}
+	return nil, nil
+}
+
+const certificateWord, authoritiesWord = "certificate", "authorities"
+
+// word spells a path without the separator, so that two pairs of paths never have the same name.
+func word(path string) string { return strings.NewReplacer("%", "%25", ":", "%3A").Replace(path) }
 
 func decimal(port uint32) string { return strconv.FormatUint(uint64(port), 10) }

@@ -47,6 +47,11 @@ const (
 	ReasonDomainConflict = "DomainConflict"
 	// ReasonPortConflict: two backends need the same port in ways that exclude each other.
 	ReasonPortConflict = "PortConflict"
+	// ReasonPolicyConflict: two client policies of one caller say different things about the connections to one virtual node.
+	ReasonPolicyConflict = "ClientPolicyConflict"
+
+	// ReasonTLSNotOffered: a client policy insists on TLS, and the server takes none.
+	ReasonTLSNotOffered = "TLSNotOffered"
 
 	// ReasonProxyRejected: Envoys do not take what was made from the object, and keep what they had before.
 	ReasonProxyRejected = "ProxyRejected"

@@ -24,36 +24,14 @@ func (b *builder) notHonouredMesh(ref ObjectRef, m *appmeshv1beta2.Mesh) {
 }
 
 func (b *builder) notHonouredNode(ref ObjectRef, v *appmeshv1beta2.VirtualNode) {
-	for i, l := range v.Spec.Listeners {
-		path := specPath.Child("listeners").Index(i)
-		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
-	}
-	b.ignored(ref, hasPolicy(v.Spec.BackendDefaults), specPath.Child("backendDefaults", "clientPolicy"), "connections to backends are made without TLS")
-	for i, backend := range v.Spec.Backends {
-		b.ignored(ref, backend.VirtualService.ClientPolicy != nil && backend.VirtualService.ClientPolicy.TLS != nil,
-			specPath.Child("backends").Index(i).Child("virtualService", "clientPolicy"), "connections to this backend are made without TLS")
-	}
 	if d := v.Spec.ServiceDiscovery; d != nil {
 		b.ignored(ref, d.AWSCloudMap != nil && cloudMapOf(d) == nil, specPath.Child("serviceDiscovery", "awsCloudMap"), "the virtual node is found by dns.hostname")
 	}
-}
-
-// ignoredTLS reports TLS that is asked for: traffic that its owner believes to be encrypted must not pass as served.
-func (b *builder) ignoredTLS(ref ObjectRef, tls *appmeshv1beta2.ListenerTLS, path *field.Path) {
-	if tls != nil && tls.Mode != appmeshv1beta2.ListenerTLSModeDisabled {
-		b.ignored(ref, true, path, "the listener takes plain connections only")
-	}
-}
-
-func hasPolicy(d *appmeshv1beta2.BackendDefaults) bool {
-	return d != nil && d.ClientPolicy != nil && d.ClientPolicy.TLS != nil
 }
 
 func (b *builder) notHonouredGateway(ref ObjectRef, v *appmeshv1beta2.VirtualGateway) {
 	for i, l := range v.Spec.Listeners {
 		path := specPath.Child("listeners").Index(i)
 		b.ignored(ref, l.HealthCheck != nil, path.Child("healthCheck"), "nobody checks the gateway by this; give its pods a readiness probe, for example of /ready on port 9901, which takes them out of their Service")
-		b.ignoredTLS(ref, l.TLS, path.Child("tls"))
 	}
-	b.ignored(ref, hasPolicy(v.Spec.BackendDefaults), specPath.Child("backendDefaults", "clientPolicy"), "connections to virtual services are made without TLS")
 }

@@ -72,6 +72,7 @@ func (b *builder) gateways(nodes members) {
 			ID:   ProxyID{Kind: ProxyVirtualGateway, Namespace: g.ref.Namespace, Name: g.ref.Name},
 			Mesh: meshName(g.mesh), Name: memberName(g.spec.AWSName, g.ref), Addresses: familyOf(g.mesh),
 			AccessLog: b.accessLog(g.ref, g.spec.Logging), Listeners: g.listeners,
+			ClientTLS: b.clientTLS(b.gatewayPolicies(g)),
 		})
 	}
 }
@@ -92,8 +93,12 @@ func (b *builder) gatewayListeners(ref ObjectRef, v *appmeshv1beta2.VirtualGatew
 			b.blocked(ref, ReasonInvalid, err)
 			continue
 		}
+		tls, closed := b.listenerTLS(ref, base.Child("tls"), l.TLS)
+		if closed {
+			continue
+		}
 		out = append(out, GatewayListener{
-			Port: port, Protocol: protocol,
+			Port: port, Protocol: protocol, TLS: tls,
 			Limits: b.limits(ref, base.Child("connectionPool"), protocol, gatewayPool(l.ConnectionPool)),
 		})
 	}

@@ -33,6 +33,9 @@ type listener struct {
 	health     *HealthCheck
 	outlier    *OutlierDetection
 	limits     *Limits
+	tls        *ServerTLS
+	// closed is set if the listener takes nothing, because it is to take TLS only and has no certificate.
+	closed bool
 }
 
 // members are the virtual nodes of all meshes.
@@ -98,11 +101,13 @@ func (b *builder) nodeListeners(node *member, clusters map[string]ObjectRef) {
 		out.health = b.healthCheck(node, path.Child("healthCheck"), out, l.HealthCheck)
 		out.outlier = b.outlierDetection(node.ref, path.Child("outlierDetection"), l.OutlierDetection)
 		out.limits = b.limits(node.ref, path.Child("connectionPool"), protocol, l.ConnectionPool)
+		out.tls, out.closed = b.listenerTLS(node.ref, path.Child("tls"), l.TLS)
 		if c := b.cluster(node, out); c != nil && clusters[c.Name].Kind != "" {
 			b.blocked(node.ref, ReasonNameConflict, field.Duplicate(specPath.Child("awsName"),
 				fmt.Sprintf("%s (the name of a cluster of %s too, which is older; choose another)", c.Name, clusters[c.Name])))
 		} else if c != nil {
 			out.cluster, clusters[c.Name] = c.Name, node.ref
+			b.offer(node, out, c)
 			b.model.Clusters = append(b.model.Clusters, *c)
 		}
 		node.listeners = append(node.listeners, out)

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 // Names inside the bootstrap. Statistics carry them.
@@ -49,6 +50,9 @@ type BootstrapConfig struct {
 	ProbePort uint32
 	// IPv6 says that pods have IPv6 addresses, on which StatsPort then answers, too.
 	IPv6 bool
+	// SDSSocket is the Unix socket of the machine's secret discovery service, which certificates by sds come from.
+	// Empty leaves its cluster out, and Envoy then refuses what asks for such a certificate.
+	SDSSocket string
 	// LoadReporting opens the stream on which mesh asks for the load of clusters.
 	LoadReporting bool
 
@@ -113,6 +117,9 @@ func Bootstrap(config BootstrapConfig) ([]byte, error) {
 		LayeredRuntime: runtime(c),
 		// Histograms and the uptime move only at a flush: whoever judges every second must not look five seconds back.
 		StatsFlushInterval: durationpb.New(time.Second),
+	}
+	if c.SDSSocket != "" {
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, sdsCluster(c.SDSSocket))
 	}
 	if c.LoadReporting {
 		b.ClusterManager = &bootstrapv3.ClusterManager{LoadStatsConfig: xdsService(corev3.ApiConfigSource_GRPC)}
@@ -225,6 +232,18 @@ func adminCluster(c BootstrapConfig) *clusterv3.Cluster {
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		ConnectTimeout:       durationpb.New(time.Second),
 		LoadAssignment:       oneEndpoint(ClusterAdmin, pipe(c.AdminSocket)),
+	}
+}
+
+// sdsCluster reaches the secret discovery service of the machine. Without that, Envoy knocks in vain and serves what
+// needs no secret of it.
+func sdsCluster(path string) *clusterv3.Cluster {
+	return &clusterv3.Cluster{
+		Name:                          mesh.SDSCluster,
+		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		ConnectTimeout:                durationpb.New(time.Second),
+		LoadAssignment:                oneEndpoint(mesh.SDSCluster, pipe(path)),
+		TypedExtensionProtocolOptions: http2Only,
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 // DumpPath is the page of Envoy's admin interface that FromDump reads.
@@ -66,6 +68,11 @@ func (d *dump) section(text []byte) error {
 	case typeURL(&adminv3.EndpointsConfigDump{}):
 		section := &adminv3.EndpointsConfigDump{}
 		return errors.Join(parse(text, section), d.endpoints(section))
+	case typeURL(&adminv3.SecretsConfigDump{}):
+		section := &adminv3.SecretsConfigDump{}
+		err := parse(text, section)
+		d.secrets(section)
+		return err
 	}
 	return nil
 }
@@ -113,6 +120,18 @@ func (d *dump) endpoints(section *adminv3.EndpointsConfigDump) error {
 		}
 	}
 	return nil
+}
+
+// secrets are in the page with the content of their files, and without keys. What we sent is in their names.
+func (d *dump) secrets(section *adminv3.SecretsConfigDump) {
+	for _, s := range section.GetDynamicActiveSecrets() {
+		switch certificate, authorities := mesh.SecretNamed(s.GetName()); {
+		case certificate != nil:
+			d.out.Secrets = append(d.out.Secrets, certificateFiles(*certificate))
+		case authorities != nil:
+			d.out.Secrets = append(d.out.Secrets, authoritiesFile(*authorities))
+		}
+	}
 }
 
 // appendUnwrapped appends the message in wrapped, unless there is none.

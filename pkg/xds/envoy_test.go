@@ -34,8 +34,8 @@ func TestEnvoyAccepts(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				file := filepath.Join(t.TempDir(), "envoy.json")
-				if err := os.WriteFile(file, rendered(t, bootstrapOf(t, r)), 0o600); err != nil {
+				file := filepath.Join(t.TempDir(), "envoy.yaml")
+				if err := os.WriteFile(file, realenvoy.WithCertificates(t, rendered(t, bootstrapOf(t, r))), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				running <- struct{}{}

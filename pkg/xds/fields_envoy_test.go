@@ -116,7 +116,7 @@ func (a *collection) validate(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "envoy.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := os.WriteFile(file, realenvoy.WithCertificates(t, text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(a.envoy, "--mode", "validate", "--log-level", "warning", "-c", file).CombinedOutput()

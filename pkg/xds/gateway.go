@@ -6,6 +6,8 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tls_inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	"github.com/envoyproxy/go-control-plane/pkg/wellknown"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
@@ -21,12 +23,19 @@ func (t *translation) gateway(g *mesh.Gateway) {
 		listener := &listenerv3.Listener{
 			Name:             mesh.GatewayListenerName(l.Port),
 			TrafficDirection: corev3.TrafficDirection_INBOUND,
-			FilterChains: []*listenerv3.FilterChain{{
+			FilterChains: t.secured(&listenerv3.FilterChain{
 				Name: fmt.Sprintf("ingress_%d", l.Port),
 				Filters: []*listenerv3.Filter{
 					t.connectionManager(httpConnections{statPrefix: statPrefix, routes: name, log: g.AccessLog, edge: true}),
 				},
-			}},
+			}, l.TLS, l.Protocol),
+		}
+		if l.TLS != nil && l.TLS.Mode == mesh.TLSPermissive {
+			// Clients of HTTP speak first, so it may look at every connection.
+			listener.ListenerFilters = []*listenerv3.ListenerFilter{{
+				Name:       wellknown.TlsInspector,
+				ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: t.pack(&tls_inspectorv3.TlsInspector{})},
+			}}
 		}
 		t.listenOn(listener, g.Addresses, l.Port)
 		t.out.Listeners = append(t.out.Listeners, listener)

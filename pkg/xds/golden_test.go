@@ -51,6 +51,9 @@ func TestTranslate(t *testing.T) {
 				"listeners": printAll(t, r.Listeners), "routes": printAll(t, r.Routes),
 				"clusters": printAll(t, r.Clusters), "endpoints": printAll(t, r.Endpoints),
 			}
+			if len(r.Secrets) > 0 {
+				printed[id.String()].(map[string]any)["secrets"] = printAll(t, r.Secrets)
+			}
 		}
 		text, err := yaml.Marshal(printed)
 		if err != nil {

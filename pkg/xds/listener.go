@@ -3,6 +3,7 @@ package xds
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	original_dstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
@@ -10,6 +11,7 @@ import (
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/wellknown"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
@@ -63,17 +65,46 @@ func (t *translation) originalDestination() *listenerv3.ListenerFilter {
 	}
 }
 
-// tlsInspector reads the server name on one port only. Elsewhere it would wait for the client to speak first, which
-// hangs protocols in which the server does.
-func (t *translation) tlsInspector(port int32) *listenerv3.ListenerFilter {
+// tlsInspector finds out on the given ports whether a connection is TLS, and for which server. Elsewhere it would wait
+// for the client to speak first, which hangs protocols in which the server does.
+func (t *translation) tlsInspector(ports ...uint32) *listenerv3.ListenerFilter {
+	var rules []*listenerv3.ListenerFilterChainMatchPredicate
+	for _, p := range ports {
+		rules = append(rules, &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_DestinationPortRange{
+			DestinationPortRange: &typev3.Int32Range{Start: int32(p), End: int32(p) + 1},
+		}})
+	}
+	on := rules[0]
+	if len(rules) > 1 {
+		on = &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_OrMatch{
+			OrMatch: &listenerv3.ListenerFilterChainMatchPredicate_MatchSet{Rules: rules},
+		}}
+	}
 	return &listenerv3.ListenerFilter{
-		Name:       wellknown.TlsInspector,
-		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: t.pack(&tls_inspectorv3.TlsInspector{})},
-		FilterDisabled: &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_NotMatch{
-			NotMatch: &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_DestinationPortRange{
-				DestinationPortRange: &typev3.Int32Range{Start: port, End: port + 1},
-			}},
-		}},
+		Name:           wellknown.TlsInspector,
+		ConfigType:     &listenerv3.ListenerFilter_TypedConfig{TypedConfig: t.pack(&tls_inspectorv3.TlsInspector{})},
+		FilterDisabled: &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_NotMatch{NotMatch: on}},
+	}
+}
+
+// serverFirst is how long a permissive TCP port waits for the client to say whether it wants TLS. A client that waits
+// for the server, as that of a database may, gets a plain connection then.
+const serverFirst = time.Second
+
+// inspect adds a TLS inspector for the ports that take both kinds of connections.
+func (t *translation) inspect(l *listenerv3.Listener, ports []mesh.IngressPort) {
+	var permissive []uint32
+	for _, p := range ports {
+		if p.TLS == nil || p.TLS.Mode != mesh.TLSPermissive {
+			continue
+		}
+		permissive = append(permissive, p.Port)
+		if !p.Protocol.IsHTTP() {
+			l.ListenerFiltersTimeout, l.ContinueOnListenerFiltersTimeout = durationpb.New(serverFirst), true
+		}
+	}
+	if len(permissive) > 0 {
+		l.ListenerFilters = append(l.ListenerFilters, t.tlsInspector(permissive...))
 	}
 }
 

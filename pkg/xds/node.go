@@ -28,6 +28,7 @@ func (t *translation) ingress(n *mesh.Node) *listenerv3.Listener {
 		ListenerFilters:  []*listenerv3.ListenerFilter{t.originalDestination()},
 	}
 	t.listenOn(out, n.Addresses, sluice.IngressPort)
+	t.inspect(out, n.Ingress)
 	for _, p := range n.Ingress {
 		t.add(ingressCluster(p))
 		statPrefix := "ingress"
@@ -42,7 +43,8 @@ func (t *translation) ingress(n *mesh.Node) *listenerv3.Listener {
 		} else {
 			filter = t.tcpProxy(tcpConnections{statPrefix: statPrefix, targets: []mesh.Target{{Cluster: p.Cluster, Weight: 1}}, idle: &p.Idle, log: n.AccessLog})
 		}
-		out.FilterChains = append(out.FilterChains, portChain(fmt.Sprintf("ingress_%d", p.Port), p.Port, filter))
+		chain := portChain(fmt.Sprintf("ingress_%d", p.Port), p.Port, filter)
+		out.FilterChains = append(out.FilterChains, t.secured(chain, p.TLS, p.Protocol)...)
 	}
 	return out
 }

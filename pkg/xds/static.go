@@ -23,7 +23,9 @@ import (
 // it would ask for it. The listeners are those of the pod, and the admin interface is on the port of a sidecar's
 // statistics, on the loopback interface only. An error is our bug.
 func Static(r *Resources) (*bootstrapv3.Bootstrap, error) {
-	s := &inliner{routes: map[string]*routev3.RouteConfiguration{}, endpoints: map[string]*endpointv3.ClusterLoadAssignment{}}
+	s := &inliner{
+		routes: map[string]*routev3.RouteConfiguration{}, endpoints: map[string]*endpointv3.ClusterLoadAssignment{}, secrets: map[string]bool{},
+	}
 	for _, table := range r.Routes {
 		s.routes[table.GetName()] = table
 	}
@@ -31,6 +33,10 @@ func Static(r *Resources) (*bootstrapv3.Bootstrap, error) {
 		s.endpoints[e.GetClusterName()] = e
 	}
 	resources := &bootstrapv3.Bootstrap_StaticResources{}
+	for _, secret := range r.Secrets {
+		s.secrets[secret.GetName()] = true
+		resources.Secrets = append(resources.Secrets, proto.Clone(secret).(*tlsv3.Secret))
+	}
 	for _, l := range r.Listeners {
 		resources.Listeners = append(resources.Listeners, proto.Clone(l).(*listenerv3.Listener))
 	}
@@ -38,11 +44,16 @@ func Static(r *Resources) (*bootstrapv3.Bootstrap, error) {
 		resources.Clusters = append(resources.Clusters, proto.Clone(c).(*clusterv3.Cluster))
 	}
 	s.message(resources)
+	if s.machine {
+		resources.Clusters = append(resources.Clusters, sdsCluster(sluice.SDSSocket))
+	}
 	limit, err := connectionLimit()
 	if err = errors.Join(append(s.errs, err)...); err != nil {
 		return nil, fmt.Errorf("make a static configuration: %w", err)
 	}
 	return &bootstrapv3.Bootstrap{
+		// Whoever asks somebody for secrets has to say who it is.
+		Node:            &corev3.Node{Id: "static", Cluster: "static"},
 		Admin:           &bootstrapv3.Admin{Address: socket(localhost, sluice.StatsPort)},
 		StaticResources: resources,
 		// As in a sidecar's bootstrap, because both decide what Envoy accepts.
@@ -55,7 +66,10 @@ func Static(r *Resources) (*bootstrapv3.Bootstrap, error) {
 type inliner struct {
 	routes    map[string]*routev3.RouteConfiguration
 	endpoints map[string]*endpointv3.ClusterLoadAssignment
-	errs      []error
+	secrets   map[string]bool
+	// machine is set if something asks the secret discovery service of the machine.
+	machine bool
+	errs    []error
 }
 
 // message changes m and all that is in it, extensions too: references to ADS are wherever an extension has one.
@@ -69,10 +83,7 @@ func (s *inliner) message(m proto.Message) {
 	case *clusterv3.Cluster:
 		s.loadAssignment(m)
 	case *tlsv3.SdsSecretConfig:
-		// Without a source, the name is that of a static secret.
-		if fromADS(m.GetSdsConfig()) {
-			m.SdsConfig = nil
-		}
+		s.secret(m)
 	}
 	m.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch {
@@ -119,6 +130,18 @@ func (s *inliner) routeTable(m *hcmv3.HttpConnectionManager) {
 		return
 	}
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: proto.Clone(table).(*routev3.RouteConfiguration)}
+}
+
+func (s *inliner) secret(m *tlsv3.SdsSecretConfig) {
+	s.machine = s.machine || m.GetSdsConfig().GetApiConfigSource() != nil
+	if !fromADS(m.GetSdsConfig()) {
+		return
+	}
+	if !s.secrets[m.GetName()] {
+		s.errs = append(s.errs, fmt.Errorf("something asks for secret %q, which is not there", m.GetName()))
+	}
+	// Without a source, the name is that of a static secret.
+	m.SdsConfig = nil
 }
 
 func (s *inliner) loadAssignment(c *clusterv3.Cluster) {

@@ -87,10 +87,15 @@ func TestStaticSecrets(t *testing.T) {
 	tls := mustPack(&tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{Name: "served", SdsConfig: ads()}, {Name: "file", SdsConfig: file}},
 	}})
-	b, err := Static(&Resources{Clusters: []*clusterv3.Cluster{{
+	r := &Resources{Clusters: []*clusterv3.Cluster{{
 		Name:            "c",
 		TransportSocket: &corev3.TransportSocket{Name: "tls", ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: tls}},
-	}}})
+	}}}
+	if _, err := Static(r); err == nil || !strings.Contains(err.Error(), `secret "served", which is not there`) {
+		t.Errorf("without the secret: error %v", err)
+	}
+	r.Secrets = []*tlsv3.Secret{{Name: "served"}}
+	b, err := Static(r)
 	if err != nil {
 		t.Fatal(err)
 	}

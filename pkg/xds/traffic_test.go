@@ -233,11 +233,24 @@ func relocate(t *testing.T, listeners []*listenerv3.Listener, port, to uint32) *
 		}
 		if takes {
 			l.Address = socket("0.0.0.0", to)
+			relocateInspector(l, port, to)
 			return l
 		}
 	}
 	t.Fatalf("no listener takes port %d", port)
 	return nil
+}
+
+// relocateInspector lets a TLS inspector look at the new port if it looked at the old one.
+func relocateInspector(l *listenerv3.Listener, port, to uint32) {
+	for _, filter := range l.GetListenerFilters() {
+		on := filter.GetFilterDisabled().GetNotMatch()
+		for _, rule := range append(on.GetOrMatch().GetRules(), on) {
+			if r := rule.GetDestinationPortRange(); r.GetStart() == int32(port) {
+				r.Start, r.End = int32(to), int32(to)+1
+			}
+		}
+	}
 }
 
 func application(t *testing.T, name string) mesh.Address {

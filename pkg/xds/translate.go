@@ -16,15 +16,17 @@ import (
 
 // Translate gives the resources of one proxy of the model. An error is our bug, or an id that the model does not have.
 func Translate(m *mesh.Model, id mesh.ProxyID) (*Resources, error) {
-	t := &translation{model: m, out: &Resources{Routers: m.Routers(id)}, clusters: map[string]bool{}}
+	t := &translation{model: m, out: &Resources{Routers: m.Routers(id)}, clusters: map[string]bool{}, secrets: map[string]bool{}}
 	switch id.Kind {
 	case mesh.ProxyVirtualNode:
 		if node := m.Node(id); node != nil {
+			t.policies = node.ClientTLS
 			t.node(node)
 			return t.finish(id)
 		}
 	case mesh.ProxyVirtualGateway:
 		if gateway := m.Gateway(id); gateway != nil {
+			t.policies = gateway.ClientTLS
 			t.gateway(gateway)
 			return t.finish(id)
 		}
@@ -36,8 +38,10 @@ func Translate(m *mesh.Model, id mesh.ProxyID) (*Resources, error) {
 type translation struct {
 	model *mesh.Model
 	out   *Resources
-	// clusters that are already in out.
-	clusters map[string]bool
+	// clusters and secrets that are already in out.
+	clusters, secrets map[string]bool
+	// policies are the TLS of the clusters to which this proxy connects in its own way.
+	policies []mesh.ClusterTLS
 	errs     []error
 }
 
@@ -57,6 +61,7 @@ func (r *Resources) sort() {
 	slices.SortFunc(r.Listeners, byName)
 	slices.SortFunc(r.Routes, byName)
 	slices.SortFunc(r.Clusters, byName)
+	slices.SortFunc(r.Secrets, byName)
 	slices.SortFunc(r.Endpoints, func(a, b *endpointv3.ClusterLoadAssignment) int {
 		return cmp.Compare(a.GetClusterName(), b.GetClusterName())
 	})
@@ -85,12 +90,25 @@ func (t *translation) reach(routes []mesh.Route) {
 				t.errs = append(t.errs, fmt.Errorf("route %q leads to cluster %q, which the model does not have", r.Name, target.Cluster))
 				continue
 			}
-			t.add(egressCluster(c))
+			cluster := egressCluster(c)
+			if tls := t.tlsOf(c); tls != nil {
+				cluster.TransportSocket = t.clientSocket(tls, c.Protocol)
+			}
+			t.add(cluster)
 			if c.DNS == nil {
 				t.out.Endpoints = append(t.out.Endpoints, loadAssignment(c.Name, t.model.EndpointsOf(c.Name), healthPort(c)))
 			}
 		}
 	}
+}
+
+// tlsOf is how the proxy connects to a cluster, nil for plainly.
+func (t *translation) tlsOf(c *mesh.Cluster) *mesh.ClientTLS {
+	i, own := slices.BinarySearchFunc(t.policies, c.Name, func(p mesh.ClusterTLS, name string) int { return cmp.Compare(p.Cluster, name) })
+	if own {
+		return &t.policies[i].TLS
+	}
+	return c.TLS
 }
 
 // pack wraps a message of an extension. The bytes are part of the version, hence deterministic.

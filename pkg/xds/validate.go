@@ -24,6 +24,10 @@ func (r *Resources) Validate() error {
 	for _, l := range r.Listeners {
 		errs = append(errs, valid(l), once("listener", l.GetName(), listeners))
 	}
+	secrets := map[string]bool{}
+	for _, s := range r.Secrets {
+		errs = append(errs, valid(s), once("secret", s.GetName(), secrets))
+	}
 	tables := map[string]bool{}
 	for _, table := range r.Routes {
 		errs = append(errs, valid(table), once("route table", table.GetName(), tables), validTable(table, clusters))

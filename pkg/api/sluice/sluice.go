@@ -73,6 +73,8 @@ const (
 	AdminDir = "/var/run/sluice/admin"
 	// AdminSocket is the path of Envoy's admin Unix socket.
 	AdminSocket = AdminDir + "/admin.sock"
+	// SDSSocket is the usual Unix socket of a machine's secret discovery service, that of a SPIRE agent.
+	SDSSocket = "/run/spire/sockets/agent.sock"
 	// TokenAudience is the audience of the tokens that mesh accepts.
 	TokenAudience = "sluice-mesh"
 )
