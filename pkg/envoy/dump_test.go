@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"bytes"
+	"cmp"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,7 +10,7 @@ import (
 	"testing"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
@@ -17,9 +19,10 @@ import (
 
 // TestDumpIsWhatWasSent: an Envoy's own page, read back, says what it was sent, so that the two can be compared.
 func TestDumpIsWhatWasSent(t *testing.T) {
-	for _, name := range []string{"flagger-podinfo", "health-checks", "matches"} {
+	for _, name := range []string{"flagger-podinfo", "health-checks", "matches", "tls-policies"} {
 		t.Run(name, func(t *testing.T) {
-			sent := caseOf(t, name)
+			certs := t.TempDir()
+			sent := caseOf(t, name, certs)
 			p := newControlPlane(t, nil)
 			if err := p.Publish(&mesh.Model{}, map[mesh.ProxyID]*xds.Resources{web: sent}); err != nil {
 				t.Fatal(err)
@@ -27,6 +30,7 @@ func TestDumpIsWhatWasSent(t *testing.T) {
 			s := newSidecar(t, p, delta, webPod.Name+"."+webPod.Namespace, "good")
 			p.acked(t, "listeners", "")
 			until(t, "live", s.ready)
+			until(t, "all secrets are loaded", func() bool { return p.counter(t, "sluice_mesh_acks_total", "secrets") == float64(len(sent.Secrets)) })
 			code, page := s.get(xds.DumpPath)
 			if code != http.StatusOK {
 				t.Fatalf("status %d: %s", code, page)
@@ -35,15 +39,16 @@ func TestDumpIsWhatWasSent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(texts(t, sent), texts(t, has)); diff != "" {
+			if diff := gocmp.Diff(texts(t, sent), texts(t, has)); diff != "" {
 				t.Errorf("-sent +has:\n%s", diff)
 			}
 		})
 	}
 }
 
-// caseOf gives the first proxy of a case of pkg/mesh that has routes and endpoints, on ports that are free.
-func caseOf(t *testing.T, name string) *xds.Resources {
+// caseOf gives the first proxy of a case of pkg/mesh that has routes and endpoints, on ports that are free, with its
+// certificates in a folder instead of /certs.
+func caseOf(t *testing.T, name, certs string) *xds.Resources {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "mesh", "testdata", name+".out.yaml"))
 	if err != nil {
@@ -52,6 +57,7 @@ func caseOf(t *testing.T, name string) *xds.Resources {
 	var outcome struct {
 		Model *mesh.Model `json:"model"`
 	}
+	text = bytes.ReplaceAll(text, []byte("/certs/"), []byte(certs+"/"))
 	if err := yaml.Unmarshal(text, &outcome); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +71,13 @@ func caseOf(t *testing.T, name string) *xds.Resources {
 		}
 		for _, l := range r.Listeners {
 			l.GetAddress().GetSocketAddress().PortSpecifier = &corev3.SocketAddress_PortValue{PortValue: uint32(freePort(t))}
+		}
+		for _, secret := range r.Secrets {
+			dir := cmp.Or(secret.GetTlsCertificate().GetWatchedDirectory().GetPath(), secret.GetValidationContext().GetWatchedDirectory().GetPath())
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			writeCertificates(t, dir)
 		}
 		return r
 	}

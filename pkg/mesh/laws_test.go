@@ -312,6 +312,7 @@ func node(t *rapid.T, i int) *appmeshv1beta2.VirtualNode {
 		n.Spec.Listeners = append(n.Spec.Listeners, appmeshv1beta2.Listener{
 			PortMapping: mapping(t), HealthCheck: maybe(t, healthChecks, "health check"),
 			OutlierDetection: maybe(t, outliers, "outliers"), ConnectionPool: maybe(t, pools, "pool"),
+			TLS: listenerTLS(t),
 		})
 	})
 	host := rapid.OneOf(odd, rapid.Just(n.Name+"."+n.Namespace+".svc.cluster.local"), usual).Draw(t, "hostname")
@@ -330,9 +331,10 @@ func node(t *rapid.T, i int) *appmeshv1beta2.VirtualNode {
 	several(t, "backends", func() {
 		n.Spec.Backends = append(n.Spec.Backends, appmeshv1beta2.Backend{VirtualService: appmeshv1beta2.VirtualServiceBackend{
 			VirtualServiceRef: maybe(t, rapid.Just(appmeshv1beta2.VirtualServiceReference{Name: names.Draw(t, "backend"), Namespace: maybe(t, spaces, "backend namespace")}), "ref"),
-			VirtualServiceARN: maybe(t, arns, "service arn"),
+			VirtualServiceARN: maybe(t, arns, "service arn"), ClientPolicy: clientPolicy(t),
 		}})
 	})
+	n.Spec.BackendDefaults = &appmeshv1beta2.BackendDefaults{ClientPolicy: clientPolicy(t)}
 	if rapid.Bool().Draw(t, "all backends") {
 		n.Spec.BackendGroups = []appmeshv1beta2.BackendGroupReference{{Name: "*"}}
 	}
@@ -419,8 +421,10 @@ func gateway(t *rapid.T, i int) *appmeshv1beta2.VirtualGateway {
 		v.Spec.Listeners = append(v.Spec.Listeners, appmeshv1beta2.VirtualGatewayListener{
 			PortMapping:    appmeshv1beta2.VirtualGatewayPortMapping(mapping(t)),
 			ConnectionPool: &appmeshv1beta2.VirtualGatewayConnectionPool{HTTP: maybe(t, httpPools, "gateway pool")},
+			TLS:            listenerTLS(t),
 		})
 	})
+	v.Spec.BackendDefaults = &appmeshv1beta2.BackendDefaults{ClientPolicy: clientPolicy(t)}
 	return v
 }
 

@@ -203,15 +203,17 @@ func shown(at string, config *tls.Config) string {
 	return c.ConnectionState().PeerCertificates[0].Subject.CommonName
 }
 
-// sidecar is an Envoy with the configuration of a virtual node of a golden case.
+// sidecar is an Envoy with the configuration of a virtual node, or of a gateway, of a golden case.
 type sidecar struct {
-	name, node string
+	name, node, gateway string
 	// port is the application's, or that of the backends.
 	port  uint32
 	certs *certificates
 	// app is the application behind the sidecar, taps are its backends, by their virtual nodes.
 	app  mesh.Address
 	taps map[string]*tap
+	// sds is the socket of the machine's secret discovery service.
+	sds string
 }
 
 // start runs it and gives the address where it takes the connections for its port.
@@ -225,7 +227,11 @@ func (s sidecar) start(t *testing.T) string {
 			m.Endpoints[i].Addresses = []mesh.Address{backend.address}
 		}
 	}
-	r, err := Translate(m, mesh.ProxyID{Kind: mesh.ProxyVirtualNode, Namespace: "demo", Name: s.node})
+	id := mesh.ProxyID{Kind: mesh.ProxyVirtualNode, Namespace: "demo", Name: s.node}
+	if s.gateway != "" {
+		id.Kind, id.Name = mesh.ProxyVirtualGateway, s.gateway
+	}
+	r, err := Translate(m, id)
 	must(t, err)
 	s.certs.relocate(r)
 	for _, c := range r.Clusters {
@@ -237,6 +243,11 @@ func (s sidecar) start(t *testing.T) string {
 	r.Listeners = []*listenerv3.Listener{relocate(t, r.Listeners, s.port, to)}
 	bootstrap := bootstrapOf(t, r)
 	newSecretFiles(t, r).replaceIn(bootstrap)
+	for _, c := range bootstrap.GetStaticResources().GetClusters() {
+		if c.GetName() == mesh.SDSCluster {
+			c.LoadAssignment = oneEndpoint(c.GetName(), pipe(s.sds))
+		}
+	}
 	file := filepath.Join(t.TempDir(), "envoy.json")
 	must(t, os.WriteFile(file, rendered(t, bootstrap), 0o600))
 	realenvoy.Start(t, "-c", file, "--log-level", "warning", "--use-dynamic-base-id", "--concurrency", "1")
@@ -325,13 +336,13 @@ func listen(t *testing.T, serve func(net.Conn)) mesh.Address {
 	return mesh.Address{IP: localhost, Port: uint32(l.Addr().(*net.TCPAddr).Port)}
 }
 
-// get sends a request with HTTP/2 if the server agrees, and gives the first word of the answer, and the protocol if TLS
-// agreed on one.
+// get sends a request with HTTP/2 if the server agrees, and gives the first word of the answer, or its status, and the
+// protocol if TLS agreed on one.
 func get(t *testing.T, scheme, at string, config *tls.Config) string {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get(scheme + "://" + at + "/")
+	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get(scheme + "://" + at)
 	var broken *net.OpError
 	if errors.As(err, &broken) && (broken.Op == "dial" || broken.Timeout()) {
 		t.Fatal(err)
@@ -343,6 +354,9 @@ func get(t *testing.T, scheme, at string, config *tls.Config) string {
 	body, err := io.ReadAll(resp.Body)
 	must(t, err)
 	word, _, _ := strings.Cut(string(body), " ")
+	if resp.StatusCode != http.StatusOK {
+		word = fmt.Sprint(resp.StatusCode)
+	}
 	if resp.TLS != nil {
 		word += " " + resp.TLS.NegotiatedProtocol
 	}
