@@ -14,7 +14,7 @@ type want struct {
 	// known maps what was sent on this stream (or what the proxy brought along) to its version.
 	known map[string]string
 	// answered tells that this type was answered on this stream before. The first wildcard answer is sent even when it
-	// is empty: a proxy waits for it to finish its start.
+	// is empty: a proxy that brought nothing along waits for it to finish its start.
 	answered bool
 	// again are names to be sent although they are known, because what brought them was sent since.
 	again map[string]struct{}
@@ -83,7 +83,7 @@ func owedAll(c *collection, w want) *answer {
 			a.gone = append(a.gone, name)
 		}
 	}
-	if len(a.changed) == 0 && len(a.gone) == 0 && w.answered {
+	if len(a.changed) == 0 && len(a.gone) == 0 && (w.answered || len(w.known) > 0) {
 		return nil
 	}
 	return a.sorted()

@@ -26,7 +26,7 @@ type feed struct {
 	snap  *snapshot
 	lines map[string]*line
 	// again are, by type, the names whose cluster or listener was sent since they were. Envoy warms a changed cluster until
-	// it gets endpoints again, and a listener whose route source changed until it gets routes again, although neither differs.
+	// it gets endpoints again, even if it changed back to what they were sent for.
 	again map[string]map[string]struct{}
 	// waiting runs while something is held back; hasty is set when it ends, until nothing needs to be held back.
 	waiting *time.Timer
@@ -61,9 +61,11 @@ type line struct {
 }
 
 func newFeed() *feed {
-	return &feed{lines: map[string]*line{}, again: map[string]map[string]struct{}{
-		resourcev3.EndpointType: {}, resourcev3.SecretType: {}, resourcev3.RouteType: {},
-	}}
+	f := &feed{lines: map[string]*line{}, again: map[string]map[string]struct{}{}}
+	for brought := range broughtBy {
+		f.again[brought] = map[string]struct{}{}
+	}
+	return f
 }
 
 func (f *feed) line(typeURL string) *line {
@@ -205,33 +207,50 @@ func (f *feed) want(typeURL string, l *line, keepGone bool) want {
 		w.known, w.answered = c.versions(), true
 	}
 	w.again = f.again[typeURL]
-	if w.again != nil && !l.answered {
-		// The last stream may have ended between a cluster and its endpoints, and then the cluster still waits for them.
-		w.known = nil
-	}
 	return w
 }
 
-// holds tells that a type must wait: listeners and routes until all clusters, their endpoints and secrets are sent. That is
-// enough, because Envoy works through a stream in order; there is no need to wait for receipts.
+// holds tells that a type must wait: what a cluster brings until the cluster is sent, listeners and routes until all
+// clusters are, with what they bring, and routes for their listeners too. So wherever a stream is cut off, endpoints that
+// a changed cluster waits for have another version than the proxy states. It is enough, because Envoy works through a
+// stream in order; there is no need to wait for receipts.
 func (f *feed) holds(typeURL string) bool {
-	if typeURL != resourcev3.ListenerType && typeURL != resourcev3.RouteType {
-		return false
+	switch typeURL {
+	case resourcev3.EndpointType, resourcev3.SecretType:
+		return !f.isSent(resourcev3.ClusterType)
+	case resourcev3.ListenerType:
+		return !f.isSent(resourcev3.ClusterType) || !f.isBrought()
+	case resourcev3.RouteType:
+		return !f.isSent(resourcev3.ClusterType) || !f.isBrought() || !f.isSent(resourcev3.ListenerType)
 	}
-	clusters, asked := f.lines[resourcev3.ClusterType]
+	return false
+}
+
+// isSent tells that the proxy was sent all of a type, or never asked for it: nothing would come of waiting then.
+func (f *feed) isSent(typeURL string) bool {
+	l, asked := f.lines[typeURL]
 	if !asked {
-		// Nothing would come of waiting.
-		return false
-	}
-	if len(clusters.unwritten) > 0 {
 		return true
 	}
-	has := clusters.has()
-	for name, cluster := range f.snap.types[resourcev3.ClusterType].byName {
-		// An older one may wait for a secret that is not published any more.
-		if has[name] != cluster.version {
-			return true
+	if len(l.unwritten) > 0 {
+		return false
+	}
+	has := l.has()
+	for name, r := range f.snap.types[typeURL].byName {
+		if has[name] != r.version {
+			return false
 		}
+	}
+	return true
+}
+
+// isBrought tells that the proxy was sent what its clusters bring.
+func (f *feed) isBrought() bool {
+	clusters, asked := f.lines[resourcev3.ClusterType]
+	if !asked {
+		return true
+	}
+	for name, cluster := range f.snap.types[resourcev3.ClusterType].byName {
 		if _, refused := clusters.refusals[name]; refused {
 			// Envoy does not ask for the endpoints of a cluster that it does not take.
 			continue
@@ -240,13 +259,15 @@ func (f *feed) holds(typeURL string) bool {
 			sent := f.lines[typeURL].has()
 			for _, name := range list {
 				_, again := f.again[typeURL][name]
-				if _, ok := sent[name]; !ok || again {
-					return true
+				_, published := f.snap.types[typeURL].byName[name]
+				// Without a version it was told that there is none, and now there is.
+				if version, ok := sent[name]; !ok || again || version == "" && published {
+					return false
 				}
 			}
 		}
 	}
-	return false
+	return true
 }
 
 // has returns the names that were sent of a type on this stream, what is on its way included.
@@ -271,8 +292,11 @@ func (f *feed) quiet(typeURL string) bool {
 }
 
 // settled tells that the proxy has taken everything it was sent. A refused listener or route may still name what is no
-// longer published, so then nothing is settled.
+// longer published, so then nothing is settled; nor before a proxy that brought them along has asked for them.
 func (f *feed) settled() bool {
+	if f.lines[resourcev3.ListenerType] == nil || !f.asksForItsRoutes() {
+		return false
+	}
 	for _, typeURL := range servedTypes {
 		l := f.lines[typeURL]
 		// A secret names nothing.

@@ -24,7 +24,8 @@ import (
 //   - a secret that the proxy refuses keeps no other from it;
 //   - an edition that counts as taken is taken: the proxy has its routes or later ones;
 //   - in the end the proxy has exactly what was published last, but for what it refuses, and that is known;
-//   - nothing is sent when it has.
+//   - nothing is sent when it has, not even on another stream;
+//   - a stream that breaks at any moment leaves nothing behind that waits for ever.
 func TestFeedLaws(t *testing.T) {
 	for _, variant := range []string{protocolDelta, protocolSotw} {
 		t.Run(variant, func(t *testing.T) {
@@ -37,6 +38,9 @@ func TestFeedLaws(t *testing.T) {
 					for range rapid.IntRange(0, 12).Draw(t, "messages") {
 						p.message()
 					}
+					if !p.sotw && rapid.Bool().Draw(t, "broken") {
+						p.reconnect()
+					}
 				}
 				for p.message() {
 				}
@@ -44,6 +48,12 @@ func TestFeedLaws(t *testing.T) {
 				p.feed.set(want, nil)
 				if p.message() {
 					t.Fatal("an equal configuration was sent")
+				}
+				if !p.sotw && !p.refusesAny(want) {
+					p.reconnect()
+					if p.message() {
+						t.Fatal("an equal configuration was sent on another stream")
+					}
 				}
 			})
 		})
@@ -82,6 +92,9 @@ type modelProxy struct {
 	// has is what the proxy uses: type, name, body. cold are clusters that wait for endpoints.
 	has  map[string]map[string]*anypb.Any
 	cold map[string]bool
+	// versions are those that the proxy was told of what it has; warm are the clusters that got endpoints, as they were then.
+	versions map[string]map[string]string
+	warm     map[string]*anypb.Any
 	// locked are clusters that wait for their first secret.
 	locked map[string]bool
 	prev   *snapshot
@@ -100,7 +113,9 @@ type message struct {
 	typeURL string
 	nonce   string
 	bodies  map[string]*anypb.Any
-	gone    []string
+	// versions are those of the bodies; only delta has them.
+	versions map[string]string
+	gone     []string
 	// whole tells that what is not in bodies is gone.
 	whole bool
 }
@@ -120,8 +135,9 @@ func newModelProxy(t *rapid.T, sotw bool) *modelProxy {
 		T: t, feed: newFeed(), sotw: sotw, subs: map[string]*subscription{}, cancel: map[string]func(){}, cold: map[string]bool{}, locked: map[string]bool{},
 		delta: make(chan cachev3.DeltaResponse, 20), state: make(chan cachev3.Response, 20), has: map[string]map[string]*anypb.Any{},
 	}
+	p.versions, p.warm = map[string]map[string]string{}, map[string]*anypb.Any{}
 	for _, typeURL := range servedTypes {
-		p.has[typeURL] = map[string]*anypb.Any{}
+		p.has[typeURL], p.versions[typeURL] = map[string]*anypb.Any{}, map[string]string{}
 	}
 	p.subs[resourcev3.ClusterType] = &subscription{all: true, known: map[string]string{}}
 	p.subs[resourcev3.ListenerType] = &subscription{all: true, known: map[string]string{}}
@@ -169,6 +185,37 @@ func (p *modelProxy) ask(typeURL string) {
 	})
 }
 
+// reconnect breaks the stream, with all that is on its way, and begins another, on which the proxy states what it has.
+func (p *modelProxy) reconnect() {
+	p.feed.close()
+	p.feed, p.arrived, p.cancel = newFeed(), nil, map[string]func(){}
+	for len(p.delta) > 0 {
+		<-p.delta
+	}
+	p.feed.set(p.prev, nil)
+	for _, typeURL := range servedTypes {
+		if s, asked := p.subs[typeURL]; asked {
+			s.known = maps.Clone(p.versions[typeURL])
+			if !s.all {
+				maps.DeleteFunc(s.known, func(name, _ string) bool { _, wanted := s.names[name]; return !wanted })
+			}
+			p.ask(typeURL)
+		}
+	}
+}
+
+// refusesAny tells whether the proxy refuses any of what is published.
+func (p *modelProxy) refusesAny(s *snapshot) bool {
+	for _, c := range s.types {
+		for _, r := range c.byName {
+			if body := r.wire.GetResource(); p.refuses(body) || isMissing(unpacked(p.T, body)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // message lets one thing happen: the server writes a message, or the proxy reads one. It returns false if there is none.
 func (p *modelProxy) message() bool {
 	canWrite := len(p.delta)+len(p.state) > 0
@@ -197,8 +244,9 @@ func (p *modelProxy) write() {
 
 func (p *modelProxy) writeDelta(r cachev3.DeltaResponse) {
 	out, _ := r.GetDeltaDiscoveryResponse()
-	m := message{typeURL: out.GetTypeUrl(), bodies: map[string]*anypb.Any{}, gone: out.GetRemovedResources()}
+	m := message{typeURL: out.GetTypeUrl(), bodies: map[string]*anypb.Any{}, versions: map[string]string{}, gone: out.GetRemovedResources()}
 	for _, res := range out.GetResources() {
+		m.versions[res.GetName()] = res.GetVersion()
 		m.bodies[res.GetName()] = res.GetResource()
 	}
 	p.send(m, r.GetReturnedResources())
@@ -236,6 +284,7 @@ func (p *modelProxy) read(m message) {
 	}
 	for _, name := range m.gone {
 		delete(has, name)
+		delete(p.versions[m.typeURL], name)
 		if m.typeURL == resourcev3.ClusterType {
 			delete(p.cold, name)
 			delete(p.locked, name)
@@ -249,6 +298,7 @@ func (p *modelProxy) read(m message) {
 		}
 		_, had := has[name]
 		has[name] = body
+		p.versions[m.typeURL][name] = m.versions[name]
 		switch m.typeURL {
 		case resourcev3.ClusterType:
 			// A changed cluster warms beside the old one, so only a new one is missing meanwhile.
@@ -257,6 +307,7 @@ func (p *modelProxy) read(m message) {
 			p.locked[name] = (p.locked[name] || !had) && !knows && len(secretsOf(unpacked(p.T, body).(*clusterv3.Cluster))) > 0
 		case resourcev3.EndpointType:
 			delete(p.cold, name)
+			p.warm[name] = p.has[resourcev3.ClusterType][name]
 		case resourcev3.SecretType:
 			delete(p.locked, name)
 		}
@@ -320,8 +371,10 @@ func (p *modelProxy) subscribe(typeURL string, names []string) {
 		return
 	}
 	for name := range s.names {
-		if _, stays := next[name]; !stays && typeURL == resourcev3.SecretType {
-			delete(p.has[typeURL], name) // Envoy forgets what nothing uses
+		if _, stays := next[name]; !stays {
+			// Envoy forgets what nothing uses.
+			delete(p.has[typeURL], name)
+			delete(p.versions[typeURL], name)
 		}
 	}
 	s.names, s.known = next, known
@@ -394,6 +447,11 @@ func (p *modelProxy) wants(s *snapshot) {
 			if _, ok := s.types[typeURL].byName[name]; !ok && typeURL != resourcev3.EndpointType && typeURL != resourcev3.SecretType {
 				p.Errorf("%s %q is still there", typeName(typeURL), name)
 			}
+		}
+	}
+	for name, cluster := range s.types[resourcev3.ClusterType].byName {
+		if !proto.Equal(p.warm[name], cluster.wire.GetResource()) {
+			p.Errorf("cluster %q changed, and still waits for endpoints", name)
 		}
 	}
 	for name := range p.cold {

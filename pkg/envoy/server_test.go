@@ -220,9 +220,12 @@ func TestTrafficSurvivesARestartOfTheServer(t *testing.T) {
 			t.Fatalf("with an empty control plane: %q, %v", body, err)
 		}
 		p.publish(t, config.resources())
-		p.acked(t, "endpoints", "")
-		if n := p.counter(t, "sluice_mesh_pushes_total", "listeners"); variant == sotw && n != 0 {
-			t.Errorf("unchanged listeners were pushed %v times after the restart", n)
+		until(t, "it has all", func() bool { return p.counter(t, "sluice_mesh_connected_proxies", stateCurrent) == 1 })
+		// The older variant says what it has of clusters and listeners only.
+		for _, what := range []string{"clusters", "listeners", "endpoints", "routes"} {
+			if n := p.counter(t, "sluice_mesh_pushes_total", what); n != 0 && (variant == delta || what == "listeners") {
+				t.Errorf("unchanged %s were pushed %v times after the restart", what, n)
+			}
 		}
 		config.weights = map[string]uint32{"a": 0, "b": 1}
 		p.publish(t, config.resources())
@@ -237,6 +240,9 @@ func TestStreamsEndByAgeAndComeBack(t *testing.T) {
 	sidecar := newSidecar(t, p, delta, "web-1.a.demo", "good")
 	until(t, "two streams ended by age", func() bool { return p.counter(t, "sluice_mesh_stream_ends_total", "age") >= 2 })
 	until(t, "connected again", func() bool { return len(p.Status()) == 1 })
+	if got := p.counter(t, "sluice_mesh_pushes_total", ""); got != 4 {
+		t.Errorf("%v messages over three streams, want one of each type: nothing changed in between", got)
+	}
 	if got := sidecar.stat("cluster." + xds.ClusterXDS + ".upstream_cx_total"); got < 2 {
 		t.Errorf("%d connections: the next stream must come on a new one, or replicas cannot balance", got)
 	}

@@ -23,7 +23,9 @@ var servedTypes = []string{
 // resource is one published Envoy object. It never changes, so all streams share it.
 type resource struct {
 	name string
-	// version is the hash of the content, so that replicas agree and a reconnecting proxy gets only what differs.
+	// version is the hash of the content, and of what brings it, so that replicas agree and a reconnecting proxy gets only
+	// what differs. Envoy warms a changed cluster until it gets endpoints again, though these are the same: with the
+	// cluster their version changes, and a proxy that was cut off in between asks with the old one.
 	version string
 	// brings are the names that a proxy with this resource asks for, by type.
 	brings names
@@ -49,11 +51,17 @@ func newSnapshot(prev *snapshot, r *xds.Resources) (*snapshot, error) {
 	changed := prev == nil || !slices.Equal(prev.edition.routers, r.Routers)
 	for _, typeURL := range servedTypes {
 		version := r.Version(typeURL)
+		by, brought := broughtBy[typeURL]
+		bringers := map[string][]string{}
+		if brought {
+			version = hash(version, s.types[by].version)
+			bringers = s.types[by].bringersOf(typeURL)
+		}
 		if prev != nil && prev.types[typeURL].version == version {
 			s.types[typeURL] = prev.types[typeURL]
 			continue
 		}
-		c, err := newCollection(typeURL, version, messages(r, typeURL))
+		c, err := newCollection(typeURL, version, messages(r, typeURL), bringers)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +105,36 @@ func collect[M named](out map[string]proto.Message, in []M) {
 	}
 }
 
-func newCollection(typeURL, version string, in map[string]proto.Message) (*collection, error) {
+// broughtBy maps a type to that of what brings it.
+var broughtBy = map[string]string{
+	resourcev3.EndpointType: resourcev3.ClusterType, resourcev3.SecretType: resourcev3.ClusterType, resourcev3.RouteType: resourcev3.ListenerType,
+}
+
+// bringersOf maps the names of a type that the collection brings to the versions of those that do, sorted.
+func (c *collection) bringersOf(typeURL string) map[string][]string {
+	out := map[string][]string{}
+	for _, r := range c.byName {
+		for _, name := range r.brings[typeURL] {
+			out[name] = append(out[name], r.version)
+		}
+	}
+	for _, versions := range out {
+		slices.Sort(versions)
+	}
+	return out
+}
+
+// hash makes one version of several texts.
+func hash(texts ...string) string {
+	h := sha256.New()
+	for _, text := range texts {
+		// With its length before it a text cannot be taken for the end of its neighbour.
+		fmt.Fprintf(h, "%d:%s", len(text), text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+func newCollection(typeURL, version string, in map[string]proto.Message, bringers map[string][]string) (*collection, error) {
 	c := &collection{version: version, byName: make(map[string]*resource, len(in))}
 	for name, m := range in {
 		// Deterministic, because the version is a hash of these bytes.
@@ -105,8 +142,7 @@ func newCollection(typeURL, version string, in map[string]proto.Message) (*colle
 		if err != nil {
 			return nil, fmt.Errorf("marshal %s %q: %w", typeURL, name, err)
 		}
-		sum := sha256.Sum256(body)
-		r := &resource{name: name, version: hex.EncodeToString(sum[:12])}
+		r := &resource{name: name, version: hash(append(bringers[name], string(body))...)}
 		r.wire = &discoveryv3.Resource{Name: name, Version: r.version, Resource: &anypb.Any{TypeUrl: typeURL, Value: body}}
 		r.brings = brings(m)
 		c.byName[name] = r
