@@ -81,18 +81,46 @@ func (s *Server) AwaitRouter(ctx context.Context, router mesh.ObjectRef, want me
 	defer tick.Stop()
 	for {
 		seen := s.changes.Load()
-		status := s.Router(router)
-		if status.Reached(want) {
-			return status
+		if s.reached(router, want) {
+			return s.Router(router)
 		}
 		for s.changes.Load() == seen {
 			select {
 			case <-ctx.Done():
-				return status
+				return s.Router(router)
 			case <-tick.C:
 			}
 		}
 	}
+}
+
+// reached is RouterStatus.Reached, without the status: it ends at the first proxy that has no verdict.
+func (s *Server) reached(router mesh.ObjectRef, want mesh.Generation) bool {
+	model, callers := s.store.present(router)
+	if model == nil || !model.Generations[router].Reaches(want) {
+		return false
+	}
+	// Most proxies have one of a few editions.
+	known := map[*edition]bool{}
+	for _, st := range s.streams.list() {
+		if _, calls := callers[st.boundTo()]; !calls {
+			continue
+		}
+		taken, refusing := st.feed.taken()
+		has, judged := known[taken]
+		if !judged {
+			has = taken.generation(router).Reaches(want)
+			known[taken] = has
+		}
+		if refusing {
+			p := st.router(router, model)
+			has = p.Acked.Reaches(want) || p.Refused.Reaches(want)
+		}
+		if !has {
+			return false
+		}
+	}
+	return true
 }
 
 // router is the stream's part of a RouterStatus.

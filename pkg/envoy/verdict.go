@@ -149,16 +149,7 @@ func (f *feed) standing() standing {
 	if !s.published {
 		return s
 	}
-	for i, typeURL := range routedTypes {
-		l, asked := f.lines[typeURL]
-		switch {
-		case asked:
-			s.taken[i] = l.taken
-		case typeURL != resourcev3.RouteType || f.asksForItsRoutes():
-			// What is never asked for, such as tables where all is TCP, is never missing.
-			s.taken[i] = f.snap.edition
-		}
-	}
+	s.taken = f.takenByType()
 	for _, l := range f.lines {
 		s.open = s.open || l.taken != f.snap.edition
 		for _, r := range l.refusals {
@@ -166,6 +157,39 @@ func (f *feed) standing() standing {
 		}
 	}
 	return s
+}
+
+// takenByType returns the editions of routedTypes.
+func (f *feed) takenByType() (out [len(routedTypes)]*edition) {
+	for i, typeURL := range routedTypes {
+		l, asked := f.lines[typeURL]
+		switch {
+		case asked:
+			out[i] = l.taken
+		case typeURL != resourcev3.RouteType || f.asksForItsRoutes():
+			// What is never asked for, such as tables where all is TCP, is never missing.
+			out[i] = f.snap.edition
+		}
+	}
+	return out
+}
+
+// taken returns the newest edition that the proxy has judged all of, and whether it refuses any of it.
+func (f *feed) taken() (oldest *edition, refusing bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.snap == nil {
+		return nil, false
+	}
+	byType := f.takenByType()
+	oldest = byType[0]
+	for _, e := range byType[1:] {
+		oldest = older(oldest, e)
+	}
+	for _, l := range f.lines {
+		refusing = refusing || len(l.refusals) > 0
+	}
+	return oldest, refusing
 }
 
 // of returns the newest edition that the proxy has of everything that a router is in, and, if it refused part of a
