@@ -21,6 +21,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
@@ -111,6 +112,7 @@ func TestTheProcess(t *testing.T) {
 	if _, body := get(o.metrics, "/metrics"); !strings.Contains(body, "sluice_mesh_connected_proxies{state=\"current\"}") {
 		t.Error("/metrics does not count the proxy")
 	}
+	refusalIsTold(t, dyn.Resource(resource("virtualrouters")).Namespace(namespace), stream)
 	cancel()
 	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("the stream of a stopping process ended with %v, want an ordinary end", err)
@@ -118,6 +120,49 @@ func TestTheProcess(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("run: %v", err)
 	}
+}
+
+// refusalIsTold refuses the router's next routes, finds that in its condition, and takes those after them.
+func refusalIsTold(t *testing.T, routers dynamic.ResourceInterface, stream ads) {
+	t.Helper()
+	weigh := func(weight int) {
+		patch := fmt.Sprintf(`[{"op": "replace", "path": "/spec/routes/0/httpRoute/action/weightedTargets/1/weight", "value": %d}]`, weight)
+		if _, err := routers.Patch(context.Background(), "web", types.JSONPatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	active := func() (status, reason, message string) {
+		router, err := routers.Get(context.Background(), "web", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, _ := unstructured.NestedSlice(router.Object, "status", "conditions")
+		for _, c := range list {
+			if c := c.(map[string]any); c["type"] == "VirtualRouterActive" {
+				return fmt.Sprint(c["status"]), fmt.Sprint(c["reason"]), fmt.Sprint(c["message"])
+			}
+		}
+		return "", "", ""
+	}
+	weigh(60)
+	resp, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&discoveryv3.DeltaDiscoveryRequest{
+		TypeUrl: resp.GetTypeUrl(), ResponseNonce: resp.GetNonce(), ErrorDetail: &rpcstatus.Status{Message: "no such filter"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the refusal is in the condition", func() bool {
+		status, reason, message := active()
+		return status == "False" && reason == mesh.ReasonProxyRejected && strings.Contains(message, "1 pod") && strings.Contains(message, "no such filter")
+	})
+	weigh(70)
+	if got := weights(t, stream); got["b"] != 70 {
+		t.Errorf("weights %v, want b 70", got)
+	}
+	until(t, "the condition is over", func() bool { status, _, _ := active(); return status == "True" })
 }
 
 // create makes the objects and an injected pod, caller-1.
