@@ -15,6 +15,8 @@ import (
 // same now, or what there is instead.
 var controllerFlags = []struct{ theirs, ours, instead string }{
 	{theirs: "enable-ecr-secret", ours: "image-pull-secret", instead: "`appmesh-ecr-secret` is its old name"},
+	{theirs: "enable-sds", ours: "enable-sds"},
+	{theirs: "sds-uds-path", ours: "sds-uds-path"},
 	{theirs: "enable-iam-for-service-accounts", instead: "the pod's `fsGroup` is left alone"},
 	{theirs: "sidecar-image-repository", ours: "proxy-image"},
 	{theirs: "sidecar-image-tag", ours: "proxy-image"},

@@ -53,6 +53,8 @@ type settings struct {
 	shutdownDelay  time.Duration
 	ipv6           bool
 	sampling       float64
+	sds            bool
+	sdsSocket      string
 	level          slog.Level
 	inject         inject.Config
 }
@@ -123,6 +125,8 @@ func (s *settings) proxyFlags(flags *flag.FlagSet) {
 func (s *settings) clusterFlags(flags *flag.FlagSet, env func(string) string) {
 	flags.BoolVar(&s.ipv6, "ipv6", xds.HasIPv6(env("POD_IPS")), "proxies answer probes on IPv6 too; by default if POD_IPS, the addresses of this pod, has one")
 	flags.BoolVar(&s.inject.KeepProbes, "keep-probes", false, "leave probes of redirected ports as they are, instead of sending them to port 15021 of the proxy, which passes them on without TLS")
+	flags.BoolVar(&s.sds, "enable-sds", false, "mount the SDS socket of the node (SPIRE's agent, say) in proxies, for certificates by sds; pods opt out with the annotation sds")
+	flags.StringVar(&s.sdsSocket, "sds-uds-path", "/run/spire/sockets/agent.sock", "path of that socket")
 	telemetryFlags(flags, &s.inject.Telemetry)
 	flags.Float64Var(&s.sampling, "tracing-sampling-rate", 1, "share of the requests without a trace that start one, from 0 to 1")
 }
@@ -156,11 +160,14 @@ func (s *settings) finish(certificates, mesh string) error {
 		}
 		host = h
 	}
+	if s.sds {
+		s.inject.SDSSocket = s.sdsSocket
+	}
 	if s.sampling < 0 || s.sampling > 1 {
 		return fmt.Errorf("--tracing-sampling-rate=%v is not from 0 to 1", s.sampling)
 	}
 	var err error
-	s.inject.Bootstrap, err = bootstraps(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, IPv6: s.ipv6, TracingSampling: s.sampling})
+	s.inject.Bootstrap, err = bootstraps(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, IPv6: s.ipv6, TracingSampling: s.sampling}, s.inject.SDSSocket)
 	if err != nil {
 		return err
 	}

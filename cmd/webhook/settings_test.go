@@ -23,7 +23,7 @@ func nodeBootstrap(s settings) string {
 
 // TestEveryBootstrapIsThere: a pod can ask for any mixture, and gets one of its own.
 func TestEveryBootstrapIsThere(t *testing.T) {
-	s, err := parse([]string{"--tracing-sampling-rate=0.1"}, noEnv, &bytes.Buffer{})
+	s, err := parse([]string{"--tracing-sampling-rate=0.1", "--enable-sds", "--sds-uds-path=/run/agent.sock"}, noEnv, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +32,7 @@ func TestEveryBootstrapIsThere(t *testing.T) {
 		{Kind: inject.KindVirtualNode},
 		{Kind: inject.KindVirtualNode, StatsTags: true},
 		{Kind: inject.KindVirtualGateway, StatsTags: true},
+		{Kind: inject.KindVirtualGateway, StatsTags: true, SDS: true},
 		{Kind: inject.KindVirtualGateway, Statsd: sluice.StatsdSocket, Tracer: sluice.TracerDatadog},
 		{Kind: inject.KindVirtualNode, StatsTags: true, Statsd: sluice.StatsdUDP, Tracer: sluice.TracerOpenTelemetry},
 	} {
@@ -41,6 +42,9 @@ func TestEveryBootstrapIsThere(t *testing.T) {
 		}
 		if traced := strings.Contains(text, `"numerator":1000`); traced != (b.Tracer != "") {
 			t.Errorf("%+v: its share of traced requests is %v in %s", b, traced, text)
+		}
+		if strings.Contains(text, "/run/agent.sock") != b.SDS {
+			t.Errorf("%+v: where is the SDS socket in %s", b, text)
 		}
 		seen[text] = true
 	}

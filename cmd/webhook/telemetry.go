@@ -31,11 +31,14 @@ func telemetryFlags(flags *flag.FlagSet, t *inject.Telemetry) {
 
 // bootstraps makes every bootstrap that a pod can ask for, so that an admission only looks one up, and a mistake shows
 // when the process starts.
-func bootstraps(config xds.BootstrapConfig) (func(inject.Bootstrap, []sluice.Probe) string, error) {
+func bootstraps(config xds.BootstrapConfig, sdsSocket string) (func(inject.Bootstrap, []sluice.Probe) string, error) {
 	texts := map[inject.Bootstrap]string{}
 	for _, b := range everyBootstrap() {
 		config.Gateway = b.Kind == inject.KindVirtualGateway
-		config.StatsTags, config.Statsd, config.Tracer = b.StatsTags, b.Statsd, b.Tracer
+		config.StatsTags, config.Statsd, config.Tracer, config.SDSSocket = b.StatsTags, b.Statsd, b.Tracer, ""
+		if b.SDS {
+			config.SDSSocket = sdsSocket
+		}
 		text, err := xds.Bootstrap(config)
 		if err != nil {
 			return nil, fmt.Errorf("write the proxies' bootstrap: %w", err)
@@ -52,6 +55,7 @@ func bootstraps(config xds.BootstrapConfig) (func(inject.Bootstrap, []sluice.Pro
 func everyBootstrap() []inject.Bootstrap {
 	all := []inject.Bootstrap{{Kind: inject.KindVirtualNode}, {Kind: inject.KindVirtualGateway}}
 	all = times(all, []bool{true}, func(b *inject.Bootstrap, on bool) { b.StatsTags = on })
+	all = times(all, []bool{true}, func(b *inject.Bootstrap, on bool) { b.SDS = on })
 	all = times(all, []sluice.Statsd{sluice.StatsdUDP, sluice.StatsdSocket}, func(b *inject.Bootstrap, s sluice.Statsd) { b.Statsd = s })
 	return times(all, []sluice.Tracer{sluice.TracerJaeger, sluice.TracerDatadog, sluice.TracerOpenTelemetry},
 		func(b *inject.Bootstrap, t sluice.Tracer) { b.Tracer = t })
