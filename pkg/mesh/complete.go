@@ -114,7 +114,7 @@ func satisfying(selector *metav1.LabelSelector) map[string]string {
 	return set
 }
 
-// withoutPods copies the Services; those without EndpointSlices lose their selector.
+// withoutPods copies the Services; those without EndpointSlices become names that DNS is asked for.
 func withoutPods(s Snapshot) []*corev1.Service {
 	sliced := map[ServiceRef]bool{}
 	for _, slice := range sorted(s.EndpointSlices) {
@@ -124,7 +124,7 @@ func withoutPods(s Snapshot) []*corev1.Service {
 	for _, svc := range sorted(s.Services) {
 		if !sliced[ServiceRef{Namespace: svc.Namespace, Name: svc.Name}] {
 			svc = svc.DeepCopy()
-			svc.Spec.Selector = nil
+			svc.Spec.Type, svc.Spec.Selector = corev1.ServiceTypeExternalName, nil
 		}
 		out = append(out, svc)
 	}

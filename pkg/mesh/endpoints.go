@@ -10,8 +10,8 @@ import (
 )
 
 // BuildEndpoints gives the endpoints of the model's clusters from the Services, EndpointSlices and Pods of a snapshot.
-// Nothing else in a model depends on a Pod, or on an EndpointSlice of a Service that selects pods, so a shell may replace
-// Model.Endpoints alone when only those change.
+// Nothing else in a model depends on a Pod or an EndpointSlice, so a shell may replace Model.Endpoints alone when only
+// those change.
 func BuildEndpoints(s Snapshot, m *Model) []Endpoints {
 	services := servicesOf(s)
 	slicesOf := map[ServiceRef][]*discoveryv1.EndpointSlice{}

@@ -42,7 +42,6 @@ type index struct {
 
 	namespaces map[string]labels.Set
 	services   map[ServiceRef]*corev1.Service
-	sliced     map[ServiceRef]bool
 }
 
 func indexOf(s Snapshot) *index {
@@ -59,7 +58,6 @@ func indexOf(s Snapshot) *index {
 		serviceByRef:  map[ObjectRef]*appmeshv1beta2.VirtualService{},
 		namespaces:    map[string]labels.Set{},
 		services:      servicesOf(s),
-		sliced:        map[ServiceRef]bool{},
 	}
 	for _, m := range x.meshes {
 		x.meshByName[m.Name] = m
@@ -72,11 +70,6 @@ func indexOf(s Snapshot) *index {
 	}
 	for _, n := range sorted(s.Namespaces) {
 		x.namespaces[n.Name] = labels.Set(n.Labels)
-	}
-	for _, slice := range s.EndpointSlices {
-		if slice != nil {
-			x.sliced[serviceOf(slice)] = true
-		}
 	}
 	return x
 }

@@ -156,13 +156,13 @@ func (b *builder) cluster(node *member, l listener) *Cluster {
 		return nil
 	}
 	svc, inCluster := b.serviceNamed(d.DNS.Hostname, node.ref.Namespace)
-	if b.hasEndpoints(svc) {
+	if b.endpointsKnown(svc, inCluster) {
+		if b.services[svc] == nil {
+			b.problems = append(b.problems, Problem{Object: node.ref, Reason: ReasonHostNotFound, Transient: true,
+				Err: field.Invalid(path, d.DNS.Hostname, fmt.Sprintf("namespace %q has no Service %q; until it has, callers get 503", svc.Namespace, svc.Name))})
+		}
 		c.Service = &svc
 		return c
-	}
-	if inCluster && b.services[svc] == nil {
-		b.problems = append(b.problems, Problem{Object: node.ref, Reason: ReasonHostNotFound, Transient: true,
-			Err: field.Invalid(path, d.DNS.Hostname, fmt.Sprintf("namespace %q has no Service %q; until it has, each proxy asks DNS", svc.Namespace, svc.Name))})
 	}
 	c.DNS = &DNS{
 		Hostname:  d.DNS.Hostname,
@@ -171,11 +171,17 @@ func (b *builder) cluster(node *member, l listener) *Cluster {
 	return c
 }
 
-// hasEndpoints says whether the endpoints of a Service are Kubernetes' to know: it selects pods, or somebody keeps
-// EndpointSlices for it. A Service that selects pods of which none is ready has endpoints, just none now.
-func (b *builder) hasEndpoints(ref ServiceRef) bool {
-	svc := b.services[ref]
-	return svc != nil && svc.Spec.Type != corev1.ServiceTypeExternalName && (len(svc.Spec.Selector) > 0 || b.sliced[ref])
+// endpointsKnown says whether the endpoints behind a host name are Kubernetes' to know: those of a Service, even if it is
+// not there yet or has none. Only foreign names and an ExternalName go by DNS.
+//
+// It must not depend on what comes moments later: when a cluster changes from DNS to endpoints while an Envoy starts, it
+// waits for the former for ever, and its pod never becomes ready. Nodes, Services and pods are often applied at once.
+func (b *builder) endpointsKnown(ref ServiceRef, inCluster bool) bool {
+	if svc := b.services[ref]; svc != nil {
+		return svc.Spec.Type != corev1.ServiceTypeExternalName
+	}
+	_, known := b.namespaces[ref.Namespace]
+	return inCluster || known && ref.Name != ""
 }
 
 func portOf(path *field.Path, m appmeshv1beta2.PortMapping) (uint32, Protocol, *field.Error) {
