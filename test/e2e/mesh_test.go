@@ -98,13 +98,22 @@ func setStage(env *testscript.Env) error {
 	name := env.WorkDir[strings.LastIndex(env.WorkDir, "script-")+len("script-"):]
 	s := &stage{ctx: ctx, name: name, running: map[string]chan outcome{}, authorities: map[string]authority{}}
 	env.Values[stageKey{}] = s
-	env.Defer(func() {
-		// Not waited for: the next script has another namespace.
-		for _, what := range []string{"namespace", "meshes.appmesh.k8s.aws"} {
-			_ = kubectl(context.WithoutCancel(ctx), "delete", what, name, "--ignore-not-found", "--wait=false")
-		}
-	})
+	env.Defer(func() { s.clear(context.WithoutCancel(ctx)) })
 	return nil
+}
+
+// clear removes what the script made. A mesh goes last: it stays as long as it has members. The namespace's pods are not
+// waited for, since the next script has a namespace of its own.
+func (s *stage) clear(ctx context.Context) {
+	const members = "gatewayroutes,virtualgateways,virtualservices,virtualrouters,virtualnodes,backendgroups"
+	_ = kubectl(ctx, "-n", s.name, "delete", members, "--all", "--ignore-not-found", "--wait=false")
+	_ = kubectl(ctx, "delete", "namespace", s.name, "--ignore-not-found", "--wait=false")
+	err := walkthrough.Eventually(ctx, 20*time.Second, "remove the mesh", func(ctx context.Context) error {
+		return kubectl(ctx, "delete", "meshes.appmesh.k8s.aws", s.name, "--ignore-not-found", "--wait=false")
+	})
+	if err != nil {
+		s.note("%v", err)
+	}
 }
 
 // settle ends the script, with what an absent reader needs, unless the verb came out as the line wants.
