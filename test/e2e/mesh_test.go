@@ -34,7 +34,7 @@ func TestMesh(t *testing.T) {
 }
 
 // essential are the topics that run where SLUICE_MESH is not "all": every push has time for these.
-var essential = []string{"weights.txtar", "tls.txtar", "stranded.txtar"}
+var essential = []string{"weights.txtar", "tls.txtar"}
 
 // play runs scripts, which may have verbs of their own.
 func play(t *testing.T, files []string, more map[string]verb) {

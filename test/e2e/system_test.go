@@ -7,14 +7,30 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-mesh/sluice/test/e2e/walkthrough"
 )
 
-// TestSystem plays testdata/system: what touches all of Sluice, and so has the cluster to itself.
-func TestSystem(t *testing.T) {
+// TestStranded starts from what App Mesh's controller leaves behind; TestRotation replaces the certificate authority.
+// Both touch all of Sluice, and so have the cluster to themselves.
+func TestStranded(t *testing.T) {
+	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
+	t.Cleanup(func() {
+		for _, kind := range []string{"mutating", "validating"} {
+			must(t, kubectl(context.Background(), "delete", kind+"webhookconfiguration", "appmesh-controller-"+kind+"-webhook-configuration", "--ignore-not-found"))
+		}
+	})
+	play(t, []string{"testdata/system/stranded.txtar"}, map[string]verb{
+		"uninstall": (*stage).uninstall, // Sluice goes, its definitions stay
+		"install":   (*stage).install,   // as config/default says
+		"status":    (*stage).status,    // status FILE: writes the status of the objects in it
+	})
+}
+
+func TestRotation(t *testing.T) {
 	if os.Getenv("SLUICE_MESH") != "all" {
 		t.Skip("takes minutes: make e2e")
 	}
@@ -23,6 +39,39 @@ func TestSystem(t *testing.T) {
 	play(t, []string{"testdata/system/rotation.txtar"}, map[string]verb{
 		"rotate": (*stage).rotate, // the certificate authority is replaced, from the request to the end
 	})
+}
+
+func (s *stage) uninstall([]string) (string, error) {
+	for _, args := range [][]string{
+		{"mutatingwebhookconfiguration/sluice-webhook", "validatingwebhookconfiguration/sluice-webhook"},
+		{"namespace/sluice-system", "--timeout=90s"},
+	} {
+		if err := kubectl(s.ctx, append([]string{"delete", "--ignore-not-found"}, args...)...); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+func (s *stage) install([]string) (string, error) { return "", cluster.Install(s.ctx) }
+
+// status passes over the objects of a file that have no status in it.
+func (s *stage) status(files []string) (string, error) {
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		for object := range strings.SplitSeq(string(text), "\n---\n") {
+			if !strings.Contains(object, "\nstatus:") {
+				continue
+			}
+			if _, err := cluster.RunInput(s.ctx, object, "-n", s.name, "replace", "--subresource=status", "-f", "-"); err != nil {
+				return "", err
+			}
+		}
+	}
+	return "", nil
 }
 
 // rotate asks for another authority and waits until it is the only one.
