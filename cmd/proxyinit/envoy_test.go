@@ -2,19 +2,27 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"github.com/vishvananda/netns"
-	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/xds"
 	"github.com/sluice-mesh/sluice/test/realenvoy"
@@ -40,7 +48,9 @@ func redirectToEnvoy(t *testing.T, family mesh.AddressFamily) {
 	s, err := readSettings(environment("APPMESH_APP_PORTS", "8080", "APPMESH_IGNORE_UID", "0", "APPMESH_ENABLE_IPV6", "1"))
 	must(t, err)
 	apply(t, pod, build(s))
-	admin := startEnvoy(t, pod, family)
+	admin := startEnvoy(t, pod, mesh.Node{Addresses: family, AllowAll: true, Ingress: []mesh.IngressPort{
+		{Port: 8080, Protocol: mesh.TCP, Cluster: "cds_ingress_m_web_tcp_8080"},
+	}})
 
 	for _, e := range []ends{ends4, ends6} {
 		incoming := dialled{host: e.pod, to: 8080}
@@ -67,25 +77,101 @@ func redirectToEnvoy(t *testing.T, family mesh.AddressFamily) {
 	}
 }
 
-// startEnvoy runs Envoy in the namespace as the sidecar of a virtual node with one TCP port, and returns the client of
-// its admin socket once it listens.
-func startEnvoy(t *testing.T, pod netns.NsHandle, family mesh.AddressFamily) *http.Client {
-	t.Helper()
-	id := mesh.ProxyID{Kind: mesh.ProxyVirtualNode, Namespace: "demo", Name: "web"}
-	resources, err := xds.Translate(&mesh.Model{IPv6: true, Nodes: []mesh.Node{{
-		ID: id, Mesh: "m", Name: "web", Addresses: family, AllowAll: true,
-		Ingress: []mesh.IngressPort{{Port: 8080, Protocol: mesh.TCP, Cluster: "cds_ingress_m_web_tcp_8080"}},
-	}}}, id)
+// TestProbesUnderStrictTLS: the kubelet, which is outside of the pod and has no certificate, gets its answers where an
+// application takes TLS only; nobody gets anything else without it, and probes are not counted as the application's requests.
+func TestProbesUnderStrictTLS(t *testing.T) {
+	realenvoy.Path(t)
+	pod, outside := newNamespace(t), newNamespace(t)
+	connect(t, pod, outside)
+	inNamespace(t, pod, func() {
+		listener, err := net.Listen("tcp4", "127.0.0.1:8080")
+		if err != nil {
+			t.Errorf("listen: %v", err)
+			return
+		}
+		app := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, r.URL.Path)
+		})}
+		go func() { _ = app.Serve(listener) }()
+		t.Cleanup(func() { _ = app.Close() })
+	})
+	s, err := readSettings(environment("APPMESH_APP_PORTS", "8080", "APPMESH_IGNORE_UID", "0", "APPMESH_ENABLE_IPV6", "1"))
 	must(t, err)
-	static, err := protojson.Marshal(&bootstrapv3.Bootstrap_StaticResources{Listeners: resources.Listeners, Clusters: resources.Clusters})
+	apply(t, pod, build(s))
+	const cluster = "cds_ingress_m_web_http_8080"
+	admin := startEnvoy(t, pod, mesh.Node{Ingress: []mesh.IngressPort{
+		{Port: 8080, Protocol: mesh.HTTP, Cluster: cluster, TLS: &mesh.ServerTLS{Mode: mesh.TLSStrict, Certificate: selfSigned(t)}},
+	}}, sluice.Probe{Path: "/probe/web/liveness", Port: 8080, Target: "/healthz"})
+
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the certificate is not what is tested
+		DialContext: func(_ context.Context, network, address string) (conn net.Conn, err error) {
+			inNamespace(t, outside, func() { conn, err = net.DialTimeout(network, address, 3*time.Second) })
+			return conn, err
+		},
+	}}
+	get := func(url string) string {
+		response, err := client.Get(url)
+		if err != nil {
+			return "none"
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		must(t, err)
+		return fmt.Sprintf("%d %s", response.StatusCode, text)
+	}
+	for _, e := range []ends{ends4, ends6} {
+		for path, want := range map[string]string{
+			"http://" + net.JoinHostPort(e.pod, "15021") + "/probe/web/liveness": "200 /healthz",
+			"http://" + net.JoinHostPort(e.pod, "15021") + "/healthz":            "404 ",
+			"http://" + net.JoinHostPort(e.pod, "8080") + "/healthz":             "none",
+			"https://" + net.JoinHostPort(e.pod, "8080") + "/healthz":            "200 /healthz",
+		} {
+			if got := get(path); got != want {
+				t.Errorf("%s: got %q, want %q", path, got, want)
+			}
+		}
+	}
+	if got := counter(t, admin, "cluster."+cluster+".upstream_rq_total"); got != "2" {
+		t.Errorf("the application had %s requests of users, want the 2 with TLS", got)
+	}
+}
+
+// selfSigned writes a certificate and its key to files.
+func selfSigned(t *testing.T) mesh.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"web"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	dir := t.TempDir()
+	out := mesh.Certificate{Chain: filepath.Join(dir, "chain.pem"), Key: filepath.Join(dir, "key.pem")}
+	must(t, os.WriteFile(out.Chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	must(t, os.WriteFile(out.Key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	return out
+}
+
+// startEnvoy runs Envoy in the namespace as the sidecar of the virtual node, with the probes that it passes on, and
+// returns the client of its admin socket once it listens.
+func startEnvoy(t *testing.T, pod netns.NsHandle, node mesh.Node, probes ...sluice.Probe) *http.Client {
+	t.Helper()
+	node.ID, node.Mesh, node.Name = mesh.ProxyID{Kind: mesh.ProxyVirtualNode, Namespace: "demo", Name: "web"}, "m", "web"
+	resources, err := xds.Translate(&mesh.Model{IPv6: true, Nodes: []mesh.Node{node}}, node.ID)
+	must(t, err)
+	bootstrap, err := xds.Static(resources)
 	must(t, err)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
-	config, err := json.Marshal(map[string]any{
-		"admin": map[string]any{"address": map[string]any{"pipe": map[string]any{"path": socket}}}, "static_resources": json.RawMessage(static),
-	})
+	bootstrap.Admin.Address = &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: socket}}}
+	text, err := xds.JSON(bootstrap)
 	must(t, err)
+	parts, err := xds.NewProbes(xds.BootstrapConfig{IPv6: true})
+	must(t, err)
+	config := parts.AddTo(string(text), probes)
 	inNamespace(t, pod, func() {
-		realenvoy.Start(t, "--config-yaml", string(config), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
+		realenvoy.Start(t, "--config-yaml", config, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	})
 	admin := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
