@@ -129,6 +129,10 @@ func try(t *testing.T, w fields.World, c fields.Case) printedCase {
 			t.Errorf("%s: a problem that the case is not about: %s %v", c, p.Object, p.Err)
 			continue
 		}
+		// Admission warns for this reason, and refuses for most of the others.
+		if c.Warns != "" && c.When == "" && p.Reason != mesh.ReasonNotHonoured {
+			t.Errorf("%s: the problem's reason is %s, so the row is not just warned about", c, p.Reason)
+		}
 		out.Problems = append(out.Problems, p.Err.Detail)
 	}
 	judge(t, c, out)
