@@ -77,6 +77,13 @@ type kubernetesReference struct {
 	Name      string
 }
 
+// referenceFields are the names of the two fields.
+var referenceFields = map[string]struct{ ref, arn string }{
+	KindVirtualNode:    {"virtualNodeRef", "virtualNodeARN"},
+	KindVirtualService: {"virtualServiceRef", "virtualServiceARN"},
+	KindVirtualRouter:  {"virtualRouterRef", "virtualRouterARN"},
+}
+
 var notFound = map[string]string{
 	KindVirtualNode: ReasonNodeNotFound, KindVirtualService: ReasonServiceNotFound, KindVirtualRouter: ReasonRouterNotFound,
 }
@@ -84,15 +91,16 @@ var notFound = map[string]string{
 // resolve gives the object that is meant and the field that says so; false after telling why there is none. What is named
 // by reference need not exist.
 func (b *builder) resolve(r reference) (ObjectRef, *field.Path, bool) {
-	byRef, byARN := r.path.Child(arnWords[r.kind]+"Ref"), r.path.Child(arnWords[r.kind]+"ARN")
-	switch {
-	case r.ref != nil:
+	fields := referenceFields[r.kind]
+	if r.ref != nil {
 		if r.arn != nil {
-			b.remark(r.by, ReasonInvalid, field.Invalid(byARN, *r.arn, fmt.Sprintf("this does nothing beside %sRef; take one of them away", arnWords[r.kind])))
+			b.remark(r.by, ReasonInvalid, field.Invalid(r.path.Child(fields.arn), *r.arn, fmt.Sprintf("this does nothing beside %s; take one of them away", fields.ref)))
 		}
-		return refTo(r.kind, r.ref.Namespace, r.ref.Name, r.by), byRef, true
-	case r.arn == nil:
-		b.blocked(r.by, ReasonInvalid, field.Required(byARN, "name the object by "+arnWords[r.kind]+"Ref"))
+		return refTo(r.kind, r.ref.Namespace, r.ref.Name, r.by), r.path.Child(fields.ref), true
+	}
+	byARN := r.path.Child(fields.arn)
+	if r.arn == nil {
+		b.blocked(r.by, ReasonInvalid, field.Required(byARN, "name the object by "+fields.ref))
 		return ObjectRef{}, nil, false
 	}
 	name, err := parseARN(byARN, *r.arn, r.kind)

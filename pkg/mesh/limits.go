@@ -39,7 +39,9 @@ func (b *builder) limitNode(ref ObjectRef, v *appmeshv1beta2.VirtualNode) {
 	}
 	b.checkDefaults(ref, v.Spec.BackendDefaults)
 	for i, backend := range v.Spec.Backends {
-		b.checkPolicy(ref, specPath.Child("backends").Index(i).Child("virtualService", "clientPolicy"), backend.VirtualService.ClientPolicy)
+		if policy := backend.VirtualService.ClientPolicy; policy != nil {
+			b.checkPolicy(ref, specPath.Child("backends").Index(i).Child("virtualService", "clientPolicy"), policy)
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package xds
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -131,7 +133,7 @@ func ping(t *testing.T, c net.Conn) string {
 		return ""
 	}
 	n, err := io.ReadFull(c, buf)
-	if nerr, ok := err.(net.Error); ok && nerr.Timeout() {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("neither an answer nor an end")
 	}
 	return string(buf[:n])
