@@ -19,6 +19,8 @@ func outlierDetection(d *mesh.OutlierDetection) *clusterv3.OutlierDetection {
 		MaxEjectionPercent: wrapperspb.UInt32(d.MaxPercent),
 		// App Mesh promised it; Envoy stopped doing it by default.
 		AlwaysEjectOneHost: wrapperspb.Bool(true),
+		// Who passes health checks and fails requests stays out as long as it says, and is not let in by the next check.
+		SuccessfulActiveHealthCheckUnejectHost: wrapperspb.Bool(false),
 		// Nobody asked for Envoy's other detectors, and this is the one that is on by default: it would eject an endpoint
 		// that is merely worse than its neighbours.
 		EnforcingSuccessRate: wrapperspb.UInt32(0),

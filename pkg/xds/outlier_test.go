@@ -35,6 +35,26 @@ func TestOutliersAreEjected(t *testing.T) {
 	realenvoy.Eventually(t, "b is back", func() bool { return envoy.answering(10, "web")["b"] > 0 })
 }
 
+// TestHealthyOutliersStayOut holds that an ejection lasts as long as it says, even if the endpoint passes its checks.
+func TestHealthyOutliersStayOut(t *testing.T) {
+	const cluster = "cds_egress_m_web_demo_http_8081"
+	m := modelOf(t, "outlier-detection")
+	a, b := newPod(t, "a"), newPod(t, "b")
+	behind(m, cluster, a, b)
+	r := resourcesOf(t, m, "VirtualNode/demo/front")
+	hurried(clusterOf(t, r, cluster))
+	envoy := start(t, r, 8081)
+	b.status.Store(http.StatusInternalServerError)
+	envoy.answering(6, "web")
+	ejected := func() int { return envoy.stat("cluster." + cluster + ".outlier_detection.ejections_active") }
+	realenvoy.Eventually(t, "b is out", func() bool { return ejected() == 1 })
+	checks := b.checks.Load()
+	realenvoy.Eventually(t, "b passes more checks", func() bool { return b.checks.Load() > checks+5 })
+	if got := ejected(); got != 1 {
+		t.Errorf("%d endpoints are ejected, want b still", got)
+	}
+}
+
 // TestOneOutlierIsEjectedAtLeast holds what App Mesh promised of maxEjectionPercent, here 0: one endpoint is ejected
 // whatever it says, and no second one. What cannot be connected to is an outlier as well.
 func TestOneOutlierIsEjectedAtLeast(t *testing.T) {
