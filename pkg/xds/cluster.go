@@ -44,7 +44,7 @@ func egressCluster(c *mesh.Cluster) *clusterv3.Cluster {
 		CircuitBreakers:               circuitBreakers(nil),
 		TypedExtensionProtocolOptions: upstreamProtocol(c.Protocol),
 	}
-	checkHealth(out, c.HealthCheck)
+	checkHealth(out, c)
 	out.OutlierDetection = outlierDetection(c.OutlierDetection)
 	if c.DNS == nil {
 		out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}

@@ -22,7 +22,8 @@ const idleHealthInterval = mesh.Duration(time.Minute)
 const healthJitter = 10
 
 // checkHealth lets each caller check the endpoints of a cluster itself, as in App Mesh.
-func checkHealth(out *clusterv3.Cluster, h *mesh.HealthCheck) {
+func checkHealth(out *clusterv3.Cluster, c *mesh.Cluster) {
+	h := c.HealthCheck
 	if h == nil {
 		return
 	}
@@ -43,9 +44,13 @@ func checkHealth(out *clusterv3.Cluster, h *mesh.HealthCheck) {
 	case mesh.GRPC:
 		check.HealthChecker = &corev3.HealthCheck_GrpcHealthCheck_{GrpcHealthCheck: &corev3.HealthCheck_GrpcHealthCheck{Authority: h.Host}}
 	default:
-		codec := typev3.CodecClientType_HTTP1
+		codec, alpn := typev3.CodecClientType_HTTP1, alpnHTTP1
 		if h.Protocol == mesh.HTTP2 {
-			codec = typev3.CodecClientType_HTTP2
+			codec, alpn = typev3.CodecClientType_HTTP2, alpnHTTP2
+		}
+		if h.Protocol != c.Protocol && c.Protocol.IsHTTP() {
+			// Under TLS the cluster's own protocol would be agreed on, and then another one spoken.
+			check.TlsOptions = &corev3.HealthCheck_TlsOptions{AlpnProtocols: []string{alpn}}
 		}
 		check.HealthChecker = &corev3.HealthCheck_HttpHealthCheck_{HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{
 			Host: h.Host, Path: h.Path, CodecClientType: codec,

@@ -170,6 +170,42 @@ func TestAPodThatLeavesGetsNothing(t *testing.T) {
 	}
 }
 
+// TestHealthIsCheckedThroughTLS checks by one protocol what speaks another, where both sides agree on one first.
+func TestHealthIsCheckedThroughTLS(t *testing.T) {
+	for name, c := range map[string]struct {
+		cluster string
+		check   mesh.Protocol
+	}{
+		"http by http":   {"cds_egress_m_web_demo_http_8080", mesh.HTTP},
+		"http by http2":  {"cds_egress_m_web_demo_http_8080", mesh.HTTP2},
+		"http2 by http":  {"cds_egress_m_web_demo_http2_8081", mesh.HTTP},
+		"http2 by http2": {"cds_egress_m_web_demo_http2_8081", mesh.HTTP2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := modelOf(t, "health-checks")
+			app := &pod{name: "app"}
+			server := httptest.NewUnstartedServer(app)
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			at := netip.MustParseAddrPort(server.Listener.Addr().String())
+			app.Address = mesh.Address{IP: at.Addr().String(), Port: uint32(at.Port())}
+			behind(m, c.cluster, app)
+			checked := m.Cluster(c.cluster)
+			checked.HealthCheck.Protocol, checked.HealthCheck.Port = c.check, 0
+			r := resourcesOf(t, m, "VirtualNode/demo/front")
+			secured := clusterOf(t, r, c.cluster)
+			secured.TransportSocket = (&translation{}).clientSocket(&mesh.ClientTLS{}, checked.Protocol)
+			hurried(secured)
+			envoy := start(t, r, 8080)
+			realenvoy.Eventually(t, "it is well", func() bool { return envoy.stat("cluster."+c.cluster+".membership_healthy") == 1 })
+			if got := envoy.stat("cluster." + c.cluster + ".health_check.failure"); got != 0 {
+				t.Errorf("%d checks failed", got)
+			}
+		})
+	}
+}
+
 // endpoints writes the pods of the checked cluster to a file, at once, as Envoy wants it.
 func endpoints(t *testing.T, file string, pods ...*pod) {
 	t.Helper()
