@@ -94,6 +94,16 @@ var tolerations = []toleration{
 	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.healthCheck.protocol"},                            // grpc, where the listener has no HTTP/2
 	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.outlierDetection.interval.value"},                 // zero
 	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.outlierDetection.baseEjectionDuration.value"},     // zero
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.tls.certificate"},                                 // none, or two
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.listeners.tls.validation.trust"},                            // in nobody, or in two sources
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.backendDefaults.clientPolicy.tls.certificate"},              // none, or two
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.backendDefaults.clientPolicy.tls.validation.trust"},         // in nobody, or in two sources
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.backends.virtualService.clientPolicy.tls.certificate"},      // none, or two
+	{mesh.KindVirtualNode, mesh.ReasonInvalid, "spec.backends.virtualService.clientPolicy.tls.validation.trust"}, // in nobody, or in two sources
+	{mesh.KindVirtualGateway, mesh.ReasonInvalid, "spec.listeners.tls.certificate"},                              // none, or two
+	{mesh.KindVirtualGateway, mesh.ReasonInvalid, "spec.listeners.tls.validation.trust"},                         // in nobody, or in two sources
+	{mesh.KindVirtualGateway, mesh.ReasonInvalid, "spec.backendDefaults.clientPolicy.tls.certificate"},           // none, or two
+	{mesh.KindVirtualGateway, mesh.ReasonInvalid, "spec.backendDefaults.clientPolicy.tls.validation.trust"},      // in nobody, or in two sources
 	{mesh.KindGatewayRoute, mesh.ReasonInvalid, "spec.httpRoute.action.target.virtualService.virtualServiceARN"}, // neither reference nor ARN
 	{mesh.KindGatewayRoute, mesh.ReasonInvalid, "spec.httpRoute.match.prefix"},                                   // without a slash, if it is not rewritten
 	{mesh.KindVirtualService, mesh.ReasonInvalid, "spec.provider.virtualNode.virtualNodeARN"},                    // neither reference nor ARN

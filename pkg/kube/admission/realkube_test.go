@@ -374,7 +374,7 @@ func TestWhatHasMembersIsNotDeleted(t *testing.T) {
 		t.Helper()
 		eventually(t, "the deletion is refused", func() error {
 			if err := kube.Delete(t.Context(), o, client.DryRunAll); refusal(err) != want {
-				return fmt.Errorf("got %v, want %s", err, want)
+				return fmt.Errorf("got %w, want %s", err, want)
 			}
 			return nil
 		})

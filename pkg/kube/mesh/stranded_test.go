@@ -62,7 +62,7 @@ func stranded(t *testing.T) *world {
 	w := &world{t: t, config: realkube.Start(t), namespace: "stranded"}
 	w.connect()
 	const dir = "../../../test/e2e/testdata/stranded/"
-	objects := read(t, dir+"1-mesh.yaml")
+	_, objects, _ := strings.Cut(read(t, dir+"1-mesh.yaml"), "\n---\n") // not the namespace, which has no status of ours
 	realkube.Kubectl(t, w.config, "", "apply", "-f", dir+"1-mesh.yaml")
 	realkube.Kubectl(t, w.config, objects, "replace", "--subresource=status", "-f", "-")
 	// Nobody makes service accounts here, and nobody runs the pods.
@@ -89,9 +89,7 @@ func read(t *testing.T, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The namespace has no status of ours.
-	_, objects, _ := strings.Cut(string(data), "\n---\n")
-	return objects
+	return string(data)
 }
 
 // says tells whether a condition has a reason and all of these words.
@@ -343,6 +341,16 @@ func TestMetricsAreOfTheLeaseHolder(t *testing.T) {
 	}
 	if n := shown(); n != 3 {
 		t.Errorf("%d gauges show something, want 3", n)
+	}
+	page := read(t, "../../../docs/metrics.md")
+	families, err := registry.Gather()
+	if err != nil || len(families) != 5 {
+		t.Errorf("%d metrics (%v)", len(families), err)
+	}
+	for _, family := range families {
+		if !strings.Contains(page, "| `"+family.GetName()+"` |") {
+			t.Errorf("docs/metrics.md does not have %s", family.GetName())
+		}
 	}
 	m.set(leftovers{})
 	if n := shown(); n != 0 {
