@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/xds"
@@ -71,7 +69,8 @@ Exit codes:
 
   # just the routes of a virtual node, for jq
   kubectl sluice config virtualnode/web -n demo --part routes -o json | jq '.[].name'`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: s.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("ipv6") {
 				o.ipv6 = &ipv6
@@ -106,7 +105,9 @@ func (s *shell) config(ctx context.Context, o configOptions, args []string) erro
 	model, problems := mesh.Build(in.snapshot)
 	problems = append(in.remarks, problems...)
 	if len(o.files) == 0 {
-		problems = near(id, problems)
+		// In a cluster, others have problems of their own.
+		problems = slices.DeleteFunc(problems, func(p mesh.Problem) bool { return !near(id, p.Object) })
+		in.lost = slices.DeleteFunc(in.lost, func(l loss) bool { return !near(id, l.object) })
 	}
 	served := slices.Contains(model.Proxies(), id)
 	if !served && !in.has(id) {
@@ -142,26 +143,6 @@ func (s *shell) printConfig(resources *xds.Resources, o configOptions) error {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
 	return nil
-}
-
-// configOfProxy prints what an Envoy has, in the same form as what it should have.
-func (s *shell) configOfProxy(ctx context.Context, o configOptions, args []string) error {
-	if len(o.files) > 0 {
-		return errors.New("--from-proxy asks an Envoy in the cluster, and -f reads files; use one of them")
-	}
-	wanted, err := o.target(args, s.namespace())
-	if err != nil {
-		return err
-	}
-	config, err := s.restConfig()
-	if err != nil {
-		return err
-	}
-	resources, err := fromProxy(ctx, config, wanted)
-	if err != nil {
-		return err
-	}
-	return s.printConfig(resources, o)
 }
 
 // gather reads the objects, and finds out whose configuration is meant.
@@ -206,26 +187,6 @@ func (s *shell) gather(ctx context.Context, o configOptions, args []string) (*in
 	return in, id, nil
 }
 
-// meshHasIPv6 asks what mesh's processes ask themselves: whether their own pods have IPv6 addresses.
-func meshHasIPv6(ctx context.Context, config *rest.Config, system string) (bool, error) {
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return false, fmt.Errorf("connect to the cluster: %w", err)
-	}
-	pods, err := meshPods(ctx, config, client, system)
-	if err != nil {
-		return false, err
-	}
-	for _, pod := range pods {
-		for _, address := range pod.Status.PodIPs {
-			if xds.HasIPv6(address.IP) {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
-}
-
 // target is the one of the three ways to name a proxy that was used.
 func (o configOptions) target(args []string, namespace string) (target, error) {
 	var given []target
@@ -246,18 +207,16 @@ func (o configOptions) target(args []string, namespace string) (target, error) {
 	return given[0], errors.Join(errs...)
 }
 
-// near keeps the problems that are likely to be the proxy's: in a cluster, others have theirs.
-func near(id mesh.ProxyID, problems []mesh.Problem) []mesh.Problem {
-	return slices.DeleteFunc(problems, func(p mesh.Problem) bool {
-		return p.Object.Namespace != id.Namespace && p.Object.Namespace != ""
-	})
+// near says whether an object's problems are likely to be the proxy's: it is in its namespace, or in none.
+func near(id mesh.ProxyID, object mesh.ObjectRef) bool {
+	return object.Namespace == id.Namespace || object.Namespace == ""
 }
 
 // tell writes the problems, a line each, and says whether everything is served.
-func (s *shell) tell(lost []string, problems []mesh.Problem) bool {
+func (s *shell) tell(lost []loss, problems []mesh.Problem) bool {
 	complete := len(lost) == 0
-	for _, line := range lost {
-		s.line(red, "error", line)
+	for _, l := range lost {
+		s.line(red, "error", l.text)
 	}
 	for _, p := range problems {
 		line := spell(p.Object) + ": " + p.Err.Error()

@@ -21,6 +21,26 @@ import (
 // pathProxyctl is in our image of Envoy.
 const pathProxyctl = "/usr/local/bin/proxyctl"
 
+// configOfProxy prints what an Envoy has, in the same form as what it should have.
+func (s *shell) configOfProxy(ctx context.Context, o configOptions, args []string) error {
+	if len(o.files) > 0 {
+		return errors.New("--from-proxy asks an Envoy in the cluster, and -f reads files; use one of them")
+	}
+	wanted, err := o.target(args, s.namespace())
+	if err != nil {
+		return err
+	}
+	config, err := s.restConfig()
+	if err != nil {
+		return err
+	}
+	resources, err := fromProxy(ctx, config, wanted)
+	if err != nil {
+		return err
+	}
+	return s.printConfig(resources, o)
+}
+
 // fromProxy asks the Envoy of a pod what it has. Only its own container can: the admin interface is a socket there.
 func fromProxy(ctx context.Context, config *rest.Config, t target) (*xds.Resources, error) {
 	if t.pod == "" {

@@ -7,6 +7,7 @@
 //	terminal.go  what people see: errors, warnings, colours
 //	source.go    where objects come from: files, or the cluster
 //	target.go    which proxy is meant
+//	complete.go  what the shell suggests
 package main
 
 import (

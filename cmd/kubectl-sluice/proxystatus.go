@@ -68,7 +68,8 @@ Exit codes:
 
   # in a script: go on only if everybody has the new routes
   kubectl sluice proxy-status -n demo --check -o name || exit 1`,
-		RunE: func(cmd *cobra.Command, args []string) error { return s.proxyStatus(cmd.Context(), o, args) },
+		ValidArgsFunction: s.completePods,
+		RunE:              func(cmd *cobra.Command, args []string) error { return s.proxyStatus(cmd.Context(), o, args) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.all, "all-namespaces", "A", false, "the proxies of all namespaces")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,6 +28,8 @@ const (
 	debugProxies = "/debug/proxies"
 	// labelName has the name of a process's Service as its value, on the process's pods.
 	labelName = "app.kubernetes.io/name"
+	// askTimeout bounds the question to one replica: one that hangs must not hide what the others know.
+	askTimeout = 15 * time.Second
 )
 
 // replica is one mesh process, and the way to its debug page.
@@ -155,6 +158,8 @@ func connected(ctx context.Context, all []replica) (answers map[string][]envoy.P
 		proxies []envoy.ProxyStatus
 		err     error
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	results := make(chan result, len(all))
 	for _, r := range all {
 		go func() {

@@ -10,22 +10,28 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/sluice-mesh/sluice/cmd/kubectl-sluice/manifest"
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	kubemesh "github.com/sluice-mesh/sluice/pkg/kube/mesh"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
+	"github.com/sluice-mesh/sluice/pkg/xds"
 )
 
 // input is what a command was given to look at.
 type input struct {
 	snapshot mesh.Snapshot
-	// lost are objects that the snapshot lacks because they could not be read, remarks what was assumed about others.
-	lost    []string
+	// lost is what the snapshot lacks because it could not be read, remarks what was assumed about the rest.
+	lost    []loss
 	remarks []mesh.Problem
-	// undecodable are those of the lost objects whose names are known.
-	undecodable []mesh.ObjectRef
+}
+
+// loss is something that could not be read; the object is empty if not even that is known.
+type loss struct {
+	object mesh.ObjectRef
+	text   string
 }
 
 // fromFiles reads manifests. namespace is that of objects without one.
@@ -38,7 +44,7 @@ func (s *shell) fromFiles(paths []string, namespace string) (*input, error) {
 	}
 	in := &input{}
 	for _, p := range problems {
-		in.lost = append(in.lost, p.String())
+		in.lost = append(in.lost, loss{text: p.String()})
 	}
 	var broken []kubemesh.Undecodable
 	in.snapshot, broken = kubemesh.SnapshotOf(objects)
@@ -64,6 +70,26 @@ func fromCluster(ctx context.Context, config *rest.Config) (*input, error) {
 	return in, nil
 }
 
+// meshHasIPv6 asks what mesh's processes ask themselves: whether their own pods have IPv6 addresses.
+func meshHasIPv6(ctx context.Context, config *rest.Config, system string) (bool, error) {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return false, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	pods, err := meshPods(ctx, config, client, system)
+	if err != nil {
+		return false, err
+	}
+	for _, pod := range pods {
+		for _, address := range pod.Status.PodIPs {
+			if xds.HasIPv6(address.IP) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // advised adds to an error of the API server, or of the way there, what to do about it.
 func advised(err error, config *rest.Config) error {
 	var network *url.Error
@@ -81,15 +107,14 @@ func advised(err error, config *rest.Config) error {
 func (in *input) lose(broken []kubemesh.Undecodable) {
 	slices.SortFunc(broken, func(a, b kubemesh.Undecodable) int { return a.Object.Compare(b.Object) })
 	for _, b := range broken {
-		in.lost = append(in.lost, spell(b.Object)+": "+b.Err.Error())
-		in.undecodable = append(in.undecodable, b.Object)
+		in.lost = append(in.lost, loss{object: b.Object, text: spell(b.Object) + ": " + b.Err.Error()})
 	}
 }
 
 // has says whether there is the virtual node or gateway of a proxy, be it readable or not.
 func (in *input) has(id mesh.ProxyID) bool {
 	ref := mesh.ObjectRef{Kind: string(id.Kind), Namespace: id.Namespace, Name: id.Name}
-	if slices.Contains(in.undecodable, ref) {
+	if slices.ContainsFunc(in.lost, func(l loss) bool { return l.object == ref }) {
 		return true
 	}
 	for _, v := range in.snapshot.VirtualNodes {

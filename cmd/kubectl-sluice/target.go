@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
@@ -69,7 +68,7 @@ func (t target) bind(ctx context.Context, config *rest.Config) (mesh.ProxyID, er
 	if err != nil {
 		return mesh.ProxyID{}, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	pod, err := client.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(t.proxy.Namespace).Get(ctx, t.pod, metav1.GetOptions{})
+	pod, err := client.Resource(podResource).Namespace(t.proxy.Namespace).Get(ctx, t.pod, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return mesh.ProxyID{}, fmt.Errorf("namespace %s has no pod %s; say where it is with -n", t.proxy.Namespace, t.pod)
 	}
