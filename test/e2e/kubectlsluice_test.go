@@ -40,6 +40,7 @@ func plugin(t *testing.T, ctx context.Context) func(args ...string) (string, err
 // TestKubectlSluice asks the command line about the running demo: every proxy is known to a replica of mesh, found
 // through a port-forward, and what a pod has is what it should have.
 func TestKubectlSluice(t *testing.T) {
+	must(t, demo())
 	ctx := testContext(t, 5*time.Minute)
 	sluice := plugin(t, ctx)
 	must(t, walkthrough.Eventually(ctx, time.Minute, "every proxy is synced", func(context.Context) error {

@@ -41,7 +41,7 @@ func askCommand() *cobra.Command {
 	var q question
 	cmd := &cobra.Command{
 		Use:   "ask URL",
-		Short: "Ask http://, h2c://, grpc:// or smtp:// many times and print what was seen, as JSON",
+		Short: "Ask http://, https://, h2c://, grpc:// or smtp:// many times and print what was seen, as JSON",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -123,14 +123,14 @@ func (q question) once(ctx context.Context, a asker, seen *tally.Tally) {
 
 func (q question) asker() (asker, error) {
 	switch q.target.Scheme {
-	case "http", "h2c":
+	case "http", "https", "h2c":
 		return newHTTPAsker(q), nil
 	case "grpc":
 		return newGRPCAsker(q)
 	case "smtp":
 		return smtpAsker{address: q.target.Host}, nil
 	}
-	return nil, fmt.Errorf("%s: ask http://, h2c://, grpc:// or smtp://", q.target)
+	return nil, fmt.Errorf("%s: ask http://, https://, h2c://, grpc:// or smtp://", q.target)
 }
 
 // header splits "NAME:VALUE".
@@ -145,7 +145,9 @@ func class(err error) string {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		// net/http's own word for a connection that was closed before the request was on it; it has no name to compare with.
+		strings.Contains(err.Error(), "server closed idle connection"):
 		return "closed"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return "timeout"
