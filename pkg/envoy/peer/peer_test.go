@@ -172,6 +172,22 @@ func TestAskAllReplicas(t *testing.T) {
 	}
 }
 
+func TestReplicasAreFoundByName(t *testing.T) {
+	s := &source{}
+	s.acked(7, "web-1")
+	ca := newAuthority(t)
+	at := replica(t, ca.identity(sluice.MeshService, true), s)
+	c := NewClient(ClientConfig{Replicas: Resolve("localhost", at.Port()), Identity: ca.identity(sluice.CanaryService, true), Mesh: meshName})
+	got, err := c.Router(t.Context(), shop, generation(7), 0)
+	if err != nil || !got.Reached(generation(7)) || len(got.Proxies) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	c.config.Replicas = Resolve("replicas.invalid", 1)
+	if _, err := c.Router(t.Context(), shop, generation(7), 0); err == nil || !strings.Contains(err.Error(), "replicas.invalid") {
+		t.Errorf("a name that does not exist: %v", err)
+	}
+}
+
 func TestTheAnswerWaitsForTheVerdict(t *testing.T) {
 	ca := newAuthority(t)
 	s := &source{}
