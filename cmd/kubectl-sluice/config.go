@@ -34,8 +34,8 @@ func configCommand(s *shell) *cobra.Command {
 		Long: `Print the Envoy configuration that mesh serves, or would serve, to the proxies of a virtual node or a virtual gateway.
 
 What is printed is complete: listeners with their routes, clusters with their endpoints, and an admin interface on
-127.0.0.1:9901. Envoy takes it as it is (envoy --mode validate -c FILE) and runs it without any control plane. With --part
-it is one part of that, as it goes to proxies.
+127.0.0.1:9901. Envoy takes it as it is (envoy --mode validate -c FILE) and runs it without any control plane; certificates
+are files of the pods, which Envoy then wants to read. With --part it is one part of that, as it goes to proxies.
 
 The objects come from the cluster of your kubeconfig. TYPE is virtualnode, virtualgateway or pod; for a pod it counts what
 it was bound to when it was created. With --from-proxy the pod's Envoy is asked what it has, and answers in the same form.
@@ -45,7 +45,8 @@ input; kinds that do not matter are passed over. What only a cluster knows is ma
   - Objects without a namespace are in that of -n, or in "default".
   - Objects without meshRef belong to the Mesh that selects their namespace. A namespace that is in no file is taken to be
     selected if there is exactly one Mesh; a warning says so.
-  - Endpoints are those of the EndpointSlices in the files. For a Service without any, Envoy asks DNS.
+  - Endpoints are those of the EndpointSlices in the files, and with Cloud Map those of the Pods. For a Service without any
+    EndpointSlice, Envoy asks DNS.
 
 Problems of the objects are lines on standard error: an error if something was left out, a warning if all is served. From
 files all are told; from a cluster those of the proxy's namespace and of its mesh.
