@@ -21,28 +21,37 @@ var arnWords = map[string]string{
 	KindVirtualNode: "virtualNode", KindVirtualService: "virtualService", KindVirtualRouter: "virtualRouter",
 }
 
-// parseARN reads an ARN that must be of a kind.
-func parseARN(path *field.Path, arn, kind string) (awsName, *field.Error) {
-	invalid := func(why string) (awsName, *field.Error) {
-		return awsName{}, field.Invalid(path, arn, fmt.Sprintf("%s; write arn:aws:appmesh:<region>:<account>:mesh/<mesh>/%s/<name>", why, arnWords[kind]))
-	}
+// ParseARN reads an ARN of a virtual node, service, router or gateway, whole or from "mesh" on: the awsNames of the mesh
+// and of the object, and its kind as ARNs call it.
+func ParseARN(arn string) (mesh, word, name string, ok bool) {
 	resource := arn
 	if strings.HasPrefix(arn, "arn:") {
 		parts := strings.SplitN(arn, ":", 6)
 		if len(parts) != 6 {
-			return invalid("invalid arn")
+			return "", "", "", false
 		}
 		resource = parts[5]
 	}
 	parts := strings.Split(resource, "/")
 	if len(parts) != 4 || parts[0] != "mesh" || parts[1] == "" || parts[3] == "" {
+		return "", "", "", false
+	}
+	mesh, _, _ = strings.Cut(parts[1], "@")
+	return mesh, parts[2], parts[3], true
+}
+
+// parseARN reads an ARN that must be of a kind.
+func parseARN(path *field.Path, arn, kind string) (awsName, *field.Error) {
+	invalid := func(why string) (awsName, *field.Error) {
+		return awsName{}, field.Invalid(path, arn, fmt.Sprintf("%s; write arn:aws:appmesh:<region>:<account>:mesh/<mesh>/%s/<name>", why, arnWords[kind]))
+	}
+	mesh, word, name, ok := ParseARN(arn)
+	if !ok {
 		return invalid("invalid arn")
 	}
-	if parts[2] != arnWords[kind] {
-		return invalid(fmt.Sprintf("expects %s ARN, got %s", arnWords[kind], parts[2]))
+	if word != arnWords[kind] {
+		return invalid(fmt.Sprintf("expects %s ARN, got %s", arnWords[kind], word))
 	}
-	mesh, _, _ := strings.Cut(parts[1], "@")
-	name := parts[3]
 	if kind == KindVirtualService {
 		name = canonical(name)
 	}

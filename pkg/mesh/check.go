@@ -213,16 +213,20 @@ func (n *neighbourhood) meshes() []*appmeshv1beta2.Mesh {
 	return out
 }
 
-// NameOf is what App Mesh calls an object, within its mesh: its awsName, given or derived. Objects that no ARN names have
-// none.
+// NameOf is what App Mesh calls an object, within its mesh: its awsName, given or derived. Routes of gateways and groups of
+// backends are called nothing here, since nobody names them so.
 func NameOf(object metav1.Object) string {
 	switch o := object.(type) {
 	case *appmeshv1beta2.VirtualNode:
 		return memberName(o.Spec.AWSName, refOf(KindVirtualNode, o))
 	case *appmeshv1beta2.VirtualRouter:
 		return memberName(o.Spec.AWSName, refOf(KindVirtualRouter, o))
+	case *appmeshv1beta2.VirtualGateway:
+		return memberName(o.Spec.AWSName, refOf(KindVirtualGateway, o))
 	case *appmeshv1beta2.VirtualService:
 		return canonical(serviceName(o))
+	case *appmeshv1beta2.Mesh:
+		return meshName(o)
 	}
 	return ""
 }

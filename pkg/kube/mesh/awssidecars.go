@@ -155,43 +155,32 @@ func restart(pods []*foreignPod) string {
 // awsResource is how a sidecar names itself. Kind and name are empty for the mesh alone.
 type awsResource struct{ mesh, kind, name string }
 
-// resourceOf reads mesh/<mesh>[@<owner>]/virtualNode/<name>, alone or at the end of an ARN.
-func resourceOf(resource string) awsResource {
-	if i := strings.LastIndex(resource, ":"); i >= 0 {
-		resource = resource[i+1:]
-	}
-	parts := strings.Split(resource, "/")
-	if len(parts) != 4 || parts[0] != "mesh" {
+func resourceOf(arn string) awsResource {
+	of, word, name, ok := mesh.ParseARN(arn)
+	if !ok {
 		return awsResource{}
 	}
-	name, _, _ := strings.Cut(parts[1], "@")
-	return awsResource{mesh: name, kind: strings.ToLower(parts[2]), name: parts[3]}
+	return awsResource{mesh: of, kind: strings.ToLower(word), name: name}
 }
 
 // resources finds meshes, virtual nodes and gateways by their names in the mesh.
 func resources(s mesh.Snapshot) map[awsResource]mesh.ObjectRef {
 	out, meshes := map[awsResource]mesh.ObjectRef{}, map[string]string{}
 	for _, m := range s.Meshes {
-		meshes[m.Name] = nameInMesh(m.Spec.AWSName, m.Name)
-		out[awsResource{mesh: meshes[m.Name]}] = mesh.ObjectRef{Kind: mesh.KindMesh, Name: m.Name}
+		meshes[m.Name] = mesh.NameOf(m)
+		out[awsResource{mesh: mesh.NameOf(m)}] = mesh.ObjectRef{Kind: mesh.KindMesh, Name: m.Name}
 	}
-	add := func(ref mesh.ObjectRef, of *appmeshv1beta2.MeshReference, awsName *string) {
+	add := func(kind string, o metav1.Object, of *appmeshv1beta2.MeshReference) {
 		if of != nil {
-			out[awsResource{cmp.Or(meshes[of.Name], of.Name), strings.ToLower(ref.Kind), nameInMesh(awsName, ref.Name+"_"+ref.Namespace)}] = ref
+			out[awsResource{cmp.Or(meshes[of.Name], of.Name), strings.ToLower(kind), mesh.NameOf(o)}] =
+				mesh.ObjectRef{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
 		}
 	}
 	for _, v := range s.VirtualNodes {
-		add(mesh.ObjectRef{Kind: mesh.KindVirtualNode, Namespace: v.Namespace, Name: v.Name}, v.Spec.MeshRef, v.Spec.AWSName)
+		add(mesh.KindVirtualNode, v, v.Spec.MeshRef)
 	}
 	for _, v := range s.VirtualGateways {
-		add(mesh.ObjectRef{Kind: mesh.KindVirtualGateway, Namespace: v.Namespace, Name: v.Name}, v.Spec.MeshRef, v.Spec.AWSName)
+		add(mesh.KindVirtualGateway, v, v.Spec.MeshRef)
 	}
 	return out
-}
-
-func nameInMesh(given *string, derived string) string {
-	if given == nil || *given == "" {
-		return derived
-	}
-	return *given
 }
