@@ -6,7 +6,7 @@
 //	auth.go      who is asking: the bearer token, checked before the first message is read
 //	server.go    the gRPC service, the age of streams, draining
 //	stream.go    one stream: its pod, its proxy, what it acknowledged
-//	feed.go      what is sent next: clusters, their endpoints, listeners, routes, and last what nobody needs any more
+//	feed.go      what is sent next: clusters, their endpoints and secrets, listeners, routes, and last what nobody needs any more
 //	order.go     what must come before what
 //	answer.go    which resources a subscription is owed
 //	verdict.go   what the proxy made of it: which editions it has, what it refused

@@ -103,6 +103,9 @@ func (b *builder) nodePolicies(node *member, services []*Service) []policyUse {
 	if d := node.spec.BackendDefaults; d != nil {
 		defaults = b.policy(node.ref, specPath.Child("backendDefaults", "clientPolicy"), d.ClientPolicy)
 	}
+	if defaults == nil && !slices.ContainsFunc(node.spec.Backends, func(b appmeshv1beta2.Backend) bool { return b.VirtualService.ClientPolicy != nil }) {
+		return nil
+	}
 	own, rank := map[ObjectRef]*policy{}, map[ObjectRef]int{}
 	for i, backend := range node.spec.Backends {
 		if ref, _, ok := b.backend(node, i); ok {

@@ -51,7 +51,7 @@ type BootstrapConfig struct {
 	// IPv6 says that pods have IPv6 addresses, on which StatsPort then answers, too.
 	IPv6 bool
 	// SDSSocket is the Unix socket of the machine's secret discovery service, which certificates by sds come from.
-	// Empty leaves its cluster out, and Envoy then refuses what asks for such a certificate.
+	// Empty leaves its cluster out, and connections that need such a certificate fail.
 	SDSSocket string
 	// LoadReporting opens the stream on which mesh asks for the load of clusters.
 	LoadReporting bool

@@ -31,6 +31,12 @@ func TestSecretsOfTheMachine(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "agent.sock")
 
+	// Without the socket in the pod there is no cluster for it either.
+	unmounted := sidecar{name: "tls-listeners", node: "spire", port: 8080, certs: certs, app: application(t, "spire")}.start(t)
+	if got := get(t, "https", unmounted, certs.client(t, "front", "spire.demo.svc.cluster.local")); got != "refused" {
+		t.Errorf("without a socket: got %q", got)
+	}
+
 	at := sidecar{name: "tls-listeners", node: "spire", port: 8080, certs: certs, app: application(t, "spire"), sds: socket}.start(t)
 	front := certs.client(t, "front", "spire.demo.svc.cluster.local")
 	if got := get(t, "https", at, front); got != "refused" {

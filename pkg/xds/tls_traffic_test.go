@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
@@ -212,7 +214,7 @@ type sidecar struct {
 	// app is the application behind the sidecar, taps are its backends, by their virtual nodes.
 	app  mesh.Address
 	taps map[string]*tap
-	// sds is the socket of the machine's secret discovery service.
+	// sds is the socket of the machine's secret discovery service; empty if the pod has none.
 	sds string
 }
 
@@ -243,11 +245,11 @@ func (s sidecar) start(t *testing.T) string {
 	r.Listeners = []*listenerv3.Listener{relocate(t, r.Listeners, s.port, to)}
 	bootstrap := bootstrapOf(t, r)
 	newSecretFiles(t, r).replaceIn(bootstrap)
-	for _, c := range bootstrap.GetStaticResources().GetClusters() {
-		if c.GetName() == mesh.SDSCluster {
-			c.LoadAssignment = oneEndpoint(c.GetName(), pipe(s.sds))
-		}
+	clusters := slices.DeleteFunc(bootstrap.GetStaticResources().GetClusters(), func(c *clusterv3.Cluster) bool { return c.GetName() == mesh.SDSCluster })
+	if s.sds != "" {
+		clusters = append(clusters, sdsCluster(s.sds))
 	}
+	bootstrap.StaticResources.Clusters = clusters
 	file := filepath.Join(t.TempDir(), "envoy.json")
 	must(t, os.WriteFile(file, rendered(t, bootstrap), 0o600))
 	realenvoy.Start(t, "-c", file, "--log-level", "warning", "--use-dynamic-base-id", "--concurrency", "1")
