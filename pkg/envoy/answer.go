@@ -120,8 +120,12 @@ func owedNamed(c *collection, w want) *answer {
 	return a
 }
 
-// only leaves the first changed resource in the answer; of the others the proxy has what it had.
+// only leaves the first changed resource in the answer, if possible one that the proxy never had: what is sent again must
+// not keep others from it. Of the rest the proxy has what it had.
 func (a *answer) only(had map[string]string) {
+	if i := slices.IndexFunc(a.changed, func(r *resource) bool { return had[r.name] == "" }); i > 0 {
+		a.changed[0], a.changed[i] = a.changed[i], a.changed[0]
+	}
 	first := min(1, len(a.changed))
 	for _, later := range a.changed[first:] {
 		delete(a.known, later.name)

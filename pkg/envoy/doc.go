@@ -8,6 +8,7 @@
 //	stream.go    one stream: its pod, its proxy, what it acknowledged
 //	feed.go      what is sent next: clusters, their endpoints and secrets, listeners, routes, and last what nobody needs any more
 //	order.go     what must come before what
+//	retry.go     secrets that were refused, again
 //	answer.go    which resources a subscription is owed
 //	verdict.go   what the proxy made of it: which editions it has, what it refused
 //	router.go    whose routes those are: which generation of a virtual router each proxy acknowledged

@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -32,6 +33,10 @@ type feed struct {
 	waiting *time.Timer
 	hasty   bool
 	closed  bool
+	// attempt is how secrets are spelled; retrying runs until those that were refused are sent again, after retryAfter.
+	attempt    int
+	retrying   *time.Timer
+	retryAfter time.Duration
 	// rounds are the publishes that this proxy has not taken yet, the oldest first.
 	rounds []owedRound
 }
@@ -61,7 +66,10 @@ type line struct {
 }
 
 func newFeed() *feed {
-	f := &feed{lines: map[string]*line{}, again: map[string]map[string]struct{}{}}
+	f := &feed{
+		lines: map[string]*line{}, again: map[string]map[string]struct{}{},
+		attempt: rand.N(spellings), retryAfter: DefaultSecretRetry,
+	}
 	for brought := range broughtBy {
 		f.again[brought] = map[string]struct{}{}
 	}
@@ -158,6 +166,9 @@ func (f *feed) close() {
 	if f.waiting != nil {
 		f.waiting.Stop()
 	}
+	if f.retrying != nil {
+		f.retrying.Stop()
+	}
 	f.leaveRounds(func(*edition) bool { return true })
 }
 
@@ -240,6 +251,9 @@ func (f *feed) deliver(l *line, a *answer) {
 	w := l.watch
 	a.edition, a.whole = f.snap.edition, w.overtakes() && !a.alone
 	l.watch, l.base, l.pending, l.unwritten = nil, nil, a, append(l.unwritten, a)
+	if a.alone {
+		a.respell(f.attempt)
+	}
 	w.deliver(a)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"testing"
@@ -334,7 +335,22 @@ func (p *modelProxy) lacks(m message) bool {
 
 func isMissing(m proto.Message) bool {
 	secret, ok := m.(*tlsv3.Secret)
-	return ok && secret.GetValidationContext().GetWatchedDirectory().GetPath() == missing
+	return ok && path.Clean(secret.GetValidationContext().GetWatchedDirectory().GetPath()) == missing
+}
+
+// plainly spells the folder of a secret as it was published.
+func plainly(t *rapid.T, body *anypb.Any) *anypb.Any {
+	if body.GetTypeUrl() != resourcev3.SecretType {
+		return body
+	}
+	secret := unpacked(t, body).(*tlsv3.Secret)
+	watched := secret.GetValidationContext().GetWatchedDirectory()
+	watched.Path = path.Clean(watched.GetPath())
+	out, err := anypb.New(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // follow asks for what the resources of a type bring.
@@ -438,7 +454,7 @@ func (p *modelProxy) wants(s *snapshot) {
 				}
 				continue
 			}
-			if !proto.Equal(p.has[typeURL][name], r.wire.GetResource()) {
+			if !proto.Equal(plainly(p.T, p.has[typeURL][name]), r.wire.GetResource()) {
 				p.Errorf("%s %q is not what was published", typeName(typeURL), name)
 			}
 		}

@@ -29,6 +29,9 @@ func (f *feed) isSent(typeURL string) bool {
 	if len(l.unwritten) > 0 {
 		return false
 	}
+	if l.brought == f.snap.types[typeURL].version {
+		return true
+	}
 	has := l.has()
 	for name, r := range f.snap.types[typeURL].byName {
 		if has[name] != r.version {

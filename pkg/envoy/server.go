@@ -30,6 +30,9 @@ const (
 	DefaultStreamAge = 30 * time.Minute
 	// DefaultDrain is how long a stopping server takes to end its streams, so that proxies do not all come to the others at once.
 	DefaultDrain = 5 * time.Second
+	// DefaultSecretRetry is how long after a proxy refused a secret it is asked again. The kubelet takes about as long to
+	// bring a changed Secret into a pod.
+	DefaultSecretRetry = time.Minute
 )
 
 // Transport limits.
@@ -63,6 +66,8 @@ type Config struct {
 	StreamAge time.Duration
 	// Drain is the time over which a stopping server ends its streams. Zero means DefaultDrain.
 	Drain time.Duration
+	// SecretRetry is when a refused secret is sent again. Zero means DefaultSecretRetry.
+	SecretRetry time.Duration
 }
 
 // Server serves published configuration to authenticated proxies.
@@ -183,6 +188,9 @@ func (s *Server) run(ctx context.Context, protocol string, loop func(context.Con
 	st := &stream{
 		server: s, ctx: ctx, pod: pod, protocol: protocol, since: time.Now(), feed: newFeed(),
 		types: map[string]TypeStatus{},
+	}
+	if s.config.SecretRetry > 0 {
+		st.feed.retryAfter = s.config.SecretRetry
 	}
 	defer st.close()
 	err = loop(ctx, st)

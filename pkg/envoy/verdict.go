@@ -38,6 +38,7 @@ func (f *feed) heard(typeURL string, v verdict) *answer {
 		}
 		l.written = l.written[i+1:]
 		l.judge(typeURL, a, v)
+		f.retrySecrets()
 		return a
 	}
 	return nil
