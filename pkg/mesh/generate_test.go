@@ -1,6 +1,7 @@
 package mesh_test
 
 import (
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +19,7 @@ var (
 	spaces    = rapid.SampledFrom([]string{"n1", "n2"})
 	usual     = rapid.SampledFrom([]string{"a.n1", "b.n1.svc.cluster.local", "example.com", "www.example.com", "x"})
 	odd       = rapid.OneOf(usual, rapid.SampledFrom([]string{"", " ", "a\nb", "\x00", "*", "**", "*.", "*.example.com", "a.n1.", "A.n1", "é", "[", "/", "/x/", "//", ".", "..", "a_c", "c"}))
-	paths     = rapid.SampledFrom([]string{"/", "/", "/a", "/a/", "/a/b", "/.*", "/(a|b)", "//", "", "a", "/\n", "[", "/é"})
+	paths     = rapid.SampledFrom([]string{"/", "/", "/a", "/a/", "/a/b", "/.*", "/(a|b)", "//", "", "a", "/\n", "[", "/é", "/\\x{7f0}", "/[^/]{900}", "/" + strings.Repeat("[^/]{1000}", 24)})
 	ports     = rapid.SampledFrom([]int64{8080, 8080, 8080, 9090, 443, 65535, 0, 70000})
 	protocols = rapid.SampledFrom([]appmeshv1beta2.PortProtocol{"http", "http", "http2", "grpc", "tcp", "udp"})
 	weights   = rapid.SampledFrom([]int64{0, 1, 5, 95, 100, 100, -1, 1 << 40})
