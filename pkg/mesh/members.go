@@ -8,7 +8,8 @@ import (
 )
 
 // Members are the objects that would lose their place if a Mesh or a VirtualGateway went: those that name it as theirs
-// and are not on their way out themselves. The uid that they name does not count, as in the model.
+// and are not on their way out themselves, nor with their namespace. The uid that they name does not count, as in the
+// model.
 type Members []ObjectRef
 
 // MembersOf gives the members of a Mesh or a VirtualGateway, by kind and name. Other objects have none.
@@ -18,6 +19,7 @@ func MembersOf(of ObjectRef, s Snapshot) Members {
 		return meshMembers(of, s)
 	case KindVirtualGateway:
 		var out Members
+		stays := staying(s)
 		for _, route := range sorted(s.GatewayRoutes) {
 			r := route.Spec.VirtualGatewayRef
 			ref := refOf(KindGatewayRoute, route)
@@ -32,6 +34,7 @@ func MembersOf(of ObjectRef, s Snapshot) Members {
 
 func meshMembers(of ObjectRef, s Snapshot) Members {
 	var out Members
+	stays := staying(s)
 	add := func(kind string, o metav1.Object, mesh string) {
 		if mesh == of.Name && stays(o) {
 			out = append(out, refOf(kind, o))
@@ -55,7 +58,14 @@ func meshMembers(of ObjectRef, s Snapshot) Members {
 	return out
 }
 
-func stays(o metav1.Object) bool { return o.GetDeletionTimestamp() == nil }
+// staying tells objects that stay from those that go.
+func staying(s Snapshot) func(metav1.Object) bool {
+	going := map[string]bool{}
+	for _, namespace := range s.Namespaces {
+		going[namespace.Name] = namespace.DeletionTimestamp != nil
+	}
+	return func(o metav1.Object) bool { return o.GetDeletionTimestamp() == nil && !going[o.GetNamespace()] }
+}
 
 // Pending says, in App Mesh's words, that what the members belong to cannot go before them.
 func (m Members) Pending(of ObjectRef) string {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
@@ -59,6 +60,10 @@ func TestMembers(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 		})
+	}
+	s.Namespaces = []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "demo", DeletionTimestamp: leaving.DeletionTimestamp}}}
+	if members := MembersOf(ObjectRef{Kind: KindMesh, Name: "m"}, s); len(members) > 0 {
+		t.Errorf("%v go with their namespace", members)
 	}
 	for _, of := range []ObjectRef{{Kind: KindMesh, Name: "empty"}, {Kind: KindVirtualNode, Namespace: "demo", Name: "a"}} {
 		if members := MembersOf(of, s); len(members) > 0 || strings.Contains(members.Named(), "more") {

@@ -383,10 +383,11 @@ func TestWhatHasMembersIsNotDeleted(t *testing.T) {
 		fmt.Sprintf(" (VirtualNode/%s/a, VirtualGateway/%[1]s/gw, GatewayRoute/%[1]s/r)", namespace))
 	refused(gateway, "objects belonging to this virtualGateway exist, please delete them to proceed. gatewayRoute: 1 (GatewayRoute/"+namespace+"/r)")
 
-	must(t, kube.Delete(t.Context(), ns)) // without its controller, it stays in the state Terminating
+	must(t, kube.Delete(t.Context(), ns))   // without its controller, it stays in the state Terminating
+	must(t, kube.Delete(t.Context(), mesh)) // at once, as kubectl delete does with a file that has both
 	eventually(t, "the gateway goes with its namespace", func() error { return kube.Delete(t.Context(), gateway) })
-	for _, o := range []*unstructured.Unstructured{route, node, mesh} {
-		must(t, kube.Delete(t.Context(), o)) // faster than the caches follow
+	for _, o := range []*unstructured.Unstructured{route, node} {
+		must(t, kube.Delete(t.Context(), o))
 	}
 }
 

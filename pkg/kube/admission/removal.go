@@ -3,9 +3,12 @@ package admission
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/go-logr/logr"
 	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/sluice-mesh/sluice/pkg/mesh"
@@ -51,15 +54,26 @@ func (r *removals) findings(ctx context.Context, object mesh.ObjectRef) []valida
 	return validate.Removal(object, live)
 }
 
-// members lists what can belong to a mesh.
+// members lists what can belong to a mesh, and the namespaces that it may go with.
 func (c *caches) members() mesh.Snapshot {
-	return mesh.Snapshot{
+	s := mesh.Snapshot{
 		VirtualNodes: c.nodes.all(), VirtualServices: c.services.all(), VirtualRouters: c.routers.all(),
 		VirtualGateways: c.gateways.all(), GatewayRoutes: c.routes.all(),
 	}
+	for _, namespace := range typed[metav1.PartialObjectMetadata](c.namespaces.GetStore().List()) {
+		s.Namespaces = append(s.Namespaces, &corev1.Namespace{ObjectMeta: namespace.ObjectMeta})
+	}
+	return s
 }
 
 func (c *caches) liveMembers(ctx context.Context) (s mesh.Snapshot, err error) {
+	namespaces, err := c.metadata.Resource(namespacesResource).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return s, fmt.Errorf("list namespaces: %w", err)
+	}
+	for i := range namespaces.Items {
+		s.Namespaces = append(s.Namespaces, &corev1.Namespace{ObjectMeta: namespaces.Items[i].ObjectMeta})
+	}
 	var errs [5]error
 	s.VirtualNodes, errs[0] = c.nodes.live(ctx, "")
 	s.VirtualServices, errs[1] = c.services.live(ctx, "")
