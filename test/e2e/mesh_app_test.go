@@ -61,7 +61,7 @@ func (s *stage) app(args []string) (string, error) {
 		return nil
 	})
 	if len(args) == 0 {
-		return "", fmt.Errorf("write: app NAME [FLAGS] PROTOCOL:PORT...")
+		return "", fmt.Errorf("write: app NAME [FLAGS], and PROTOCOL:PORT for each port")
 	}
 	a.Name = args[0]
 	if err := flags.Parse(args[1:]); err != nil {
@@ -116,7 +116,7 @@ spec:
 
 func (s *stage) service(args []string) (string, error) {
 	if len(args) < 2 {
-		return "", fmt.Errorf("write: service NAME PORT...")
+		return "", fmt.Errorf("write: service NAME, and at least one PORT")
 	}
 	return s.render(serviceManifest, map[string]any{"Name": args[0], "Ports": args[1:]})
 }

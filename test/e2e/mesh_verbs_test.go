@@ -93,7 +93,7 @@ func (s *stage) note(format string, args ...any) {
 
 func (s *stage) start(args []string) (string, error) {
 	if len(args) < 2 {
-		return "", fmt.Errorf("write: start NAME VERB...")
+		return "", fmt.Errorf("write: start NAME, and a verb with its arguments")
 	}
 	done := make(chan outcome, 1)
 	s.running[args[0]] = done
@@ -119,7 +119,7 @@ func (s *stage) finish(args []string) (string, error) {
 
 func (s *stage) sees(args []string) (string, error) {
 	if len(args) < 2 {
-		return "", fmt.Errorf("write: sees REGEXP VERB...")
+		return "", fmt.Errorf("write: sees REGEXP, and a verb with its arguments")
 	}
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	if err != nil {

@@ -90,7 +90,7 @@ func (s *stage) writeTargets(prometheus, before string) (string, error) {
 // the new version.
 func (s *stage) follow(args []string) (string, error) {
 	if len(args) < 6 {
-		return "", fmt.Errorf("write: follow CANARY PHASE CLIENT URL VERSION WEIGHT...")
+		return "", fmt.Errorf("write: follow CANARY PHASE CLIENT URL VERSION, and at least one WEIGHT")
 	}
 	canary, phase, client, url, version, open := args[0], args[1], args[2], args[3], args[4], slices.Clone(args[5:])
 	if _, err := s.again([]string{"sees", "^Progressing$", "kubectl", "get", "canary", canary, "-o", "jsonpath={.status.phase}"}); err != nil {
