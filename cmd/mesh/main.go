@@ -78,7 +78,7 @@ What is going on:
 		"host name whose addresses are the replicas; empty if this is the only one")
 	f.StringVar(&o.metrics, "metrics-address", fmt.Sprintf(":%d", sluice.MetricsPort), "where /metrics is served")
 	f.StringVar(&o.health, "health-address", fmt.Sprintf(":%d", sluice.HealthPort), "where /healthz and /readyz are served")
-	f.StringVar(&o.debug, "debug-address", "127.0.0.1:8082", "where /debug/proxies is served; keep it on the loopback interface")
+	f.StringVar(&o.debug, "debug-address", "127.0.0.1:8082", "where /debug/proxies and /debug/pprof are served; keep it on the loopback interface")
 	f.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "kubeconfig to use outside of a cluster")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd

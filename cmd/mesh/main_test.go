@@ -109,6 +109,9 @@ func TestTheProcess(t *testing.T) {
 		status[0].Pod.Name != "caller-1" || status[0].Types["routes"].Acked == "" {
 		t.Errorf("/debug/proxies: %s", body)
 	}
+	if code, _ := get(o.debug, "/debug/pprof/heap"); code != http.StatusOK {
+		t.Errorf("/debug/pprof/heap: status %d", code)
+	}
 	if _, body := get(o.metrics, "/metrics"); !strings.Contains(body, "sluice_mesh_connected_proxies{state=\"current\"}") {
 		t.Error("/metrics does not count the proxy")
 	}

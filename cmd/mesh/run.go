@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,8 +29,15 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
+// garbage is how much of it may pile up before it is collected, in percent of what is in use. Most of the memory is that
+// of connected proxies, which stays: a cheap time to look costs less than half of it again.
+const garbage = 50
+
 // run wires the two doors together and serves until ctx is done.
 func run(ctx context.Context, o options) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	log, err := logger(o.logLevel)
 	if err != nil {
 		return err
@@ -86,8 +95,17 @@ func run(ctx context.Context, o options) error {
 		return serve(ctx, o.metrics, map[string]http.Handler{"/metrics": promhttp.HandlerFor(registry, promhttp.HandlerOpts{})})
 	})
 	group.Go(func() error { return serve(ctx, o.health, health(ctx, controller)) })
-	group.Go(func() error { return serve(ctx, o.debug, map[string]http.Handler{"/debug/proxies": proxies(server)}) })
+	group.Go(func() error { return serve(ctx, o.debug, introspection(server)) })
 	return group.Wait()
+}
+
+// introspection answers whoever gets to the loopback interface: who is connected, and where time and memory go.
+func introspection(server *envoy.Server) map[string]http.Handler {
+	return map[string]http.Handler{
+		"/debug/proxies":       proxies(server),
+		"/debug/pprof/":        http.HandlerFunc(pprof.Index),
+		"/debug/pprof/profile": http.HandlerFunc(pprof.Profile),
+	}
 }
 
 // identities lets the two doors speak of pods without knowing each other.

@@ -41,8 +41,8 @@ const (
 	maxRequest = 4 << 20
 	// maxStreams per connection: Envoy needs one for ADS and one for load reports.
 	maxStreams = 16
-	// bufferSize of a connection, each way. The default of 32 KiB would be most of the memory of an idle proxy.
-	bufferSize = 8 << 10
+	// writeBuffer of a connection; an idle one has none. Reading needs no buffer beside that of TLS.
+	writeBuffer = 8 << 10
 	// minPing is the shortest keepalive interval a proxy may use; faster ones are closed as abuse.
 	minPing = 5 * time.Second
 	// pingIdle and pingTimeout find proxies that vanished without a word.
@@ -141,8 +141,8 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.ChainStreamInterceptor(s.authenticate),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.ReadBufferSize(bufferSize),
-		grpc.WriteBufferSize(bufferSize),
+		grpc.ReadBufferSize(0),
+		grpc.WriteBufferSize(writeBuffer),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:    pingIdle,
