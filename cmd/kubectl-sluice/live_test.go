@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,8 +14,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
@@ -42,7 +39,7 @@ type installation struct {
 const objects = `
 {kind: Mesh, plural: meshes, metadata: {name: NAMESPACE}, spec: {awsName: NAMESPACE, namespaceSelector: {matchLabels: {mesh: NAMESPACE}}}}
 ---
-{kind: VirtualNode, plural: virtualnodes, metadata: {name: app}, spec: {awsName: app_NAMESPACE, meshRef: {name: NAMESPACE, uid: u}, listeners: [{portMapping: {port: 8080, protocol: http}}], serviceDiscovery: {dns: {hostname: app.example.com}}}}
+{kind: VirtualNode, plural: virtualnodes, metadata: {name: app}, spec: {awsName: app_NAMESPACE, podSelector: {matchLabels: {app: app}}, meshRef: {name: NAMESPACE, uid: u}, listeners: [{portMapping: {port: 8080, protocol: http}}], serviceDiscovery: {dns: {hostname: app.example.com}}}}
 ---
 {kind: VirtualService, plural: virtualservices, metadata: {name: app}, spec: {awsName: app.NAMESPACE.svc.cluster.local, meshRef: {name: NAMESPACE, uid: u}, provider: {virtualNode: {virtualNodeRef: {name: app}}}}}
 ---
@@ -57,7 +54,7 @@ func install(t *testing.T) *installation {
 	config := realkube.Start(t)
 	i := &installation{
 		t: t, config: config, kube: kubernetes.NewForConfigOrDie(config), dyn: dynamic.NewForConfigOrDie(config),
-		namespace: realkube.Namespace(t, config, nil), kubeconfig: kubeconfigFile(t, config), port: realenvoy.FreePort(t),
+		namespace: realkube.Namespace(t, config, nil), kubeconfig: realkube.Kubeconfig(t, config), port: realenvoy.FreePort(t),
 	}
 	patch := []byte(`{"metadata": {"labels": {"mesh": "` + i.namespace + `"}}}`)
 	if _, err := i.kube.CoreV1().Namespaces().Patch(t.Context(), i.namespace, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
@@ -113,19 +110,4 @@ func (i *installation) sluice(args ...string) (code int, stdout, stderr string) 
 	code = run(i.t.Context(), append(args, "--kubeconfig", i.kubeconfig, "-n", i.namespace),
 		genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errs})
 	return code, out.String(), errs.String()
-}
-
-func kubeconfigFile(t *testing.T, config *rest.Config) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	err := clientcmd.WriteToFile(api.Config{
-		CurrentContext: "test",
-		Contexts:       map[string]*api.Context{"test": {Cluster: "test", AuthInfo: "test"}},
-		Clusters:       map[string]*api.Cluster{"test": {Server: "https://" + strings.TrimPrefix(config.Host, "https://"), CertificateAuthorityData: config.CAData}},
-		AuthInfos:      map[string]*api.AuthInfo{"test": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
-	}, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

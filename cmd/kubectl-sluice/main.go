@@ -7,6 +7,7 @@
 //	terminal.go  what people see: errors, warnings, colours
 //	source.go    where objects come from: files, or the cluster
 //	target.go    which proxy is meant
+//	workload.go  which pods are meant
 //	complete.go  what the shell suggests
 package main
 
@@ -115,7 +116,7 @@ Exit codes of all commands:
 	})
 	flags.StringVar(&s.system, "sluice-namespace", sluice.SystemNamespace, "namespace that Sluice is installed in")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
-	cmd.AddCommand(configCommand(s), proxyStatusCommand(s), versionCommand(s))
+	cmd.AddCommand(checkInjectCommand(s), configCommand(s), proxyStatusCommand(s), versionCommand(s))
 	return cmd
 }
 

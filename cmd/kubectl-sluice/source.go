@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -26,6 +27,8 @@ type input struct {
 	// lost is what the snapshot lacks because it could not be read, remarks what was assumed about the rest.
 	lost    []loss
 	remarks []mesh.Problem
+	// assumed are the namespaces that no file describes; nil if the cluster was asked.
+	assumed func(namespace string) bool
 }
 
 // loss is something that could not be read; the object is empty if not even that is known.
@@ -36,12 +39,20 @@ type loss struct {
 
 // fromFiles reads manifests. namespace is that of objects without one.
 func (s *shell) fromFiles(paths []string, namespace string) (*input, error) {
-	objects, problems, err := manifest.Reader{
-		Stdin: s.In, Wanted: kubemesh.InSnapshot, Namespace: namespace, ClusterScoped: clusterScoped,
-	}.Read(paths)
+	objects, problems, err := s.read(paths, namespace, kubemesh.InSnapshot)
 	if err != nil {
 		return nil, err
 	}
+	return snapshotInput(objects, problems), nil
+}
+
+// read reads the objects of the wanted kinds.
+func (s *shell) read(paths []string, namespace string, wanted func(schema.GroupKind) bool) ([]*unstructured.Unstructured, []manifest.Problem, error) {
+	return manifest.Reader{Stdin: s.In, Wanted: wanted, Namespace: namespace, ClusterScoped: clusterScoped}.Read(paths)
+}
+
+// snapshotInput makes of what was read what a cluster would have.
+func snapshotInput(objects []*unstructured.Unstructured, problems []manifest.Problem) *input {
 	in := &input{}
 	for _, p := range problems {
 		in.lost = append(in.lost, loss{text: p.String()})
@@ -49,8 +60,13 @@ func (s *shell) fromFiles(paths []string, namespace string) (*input, error) {
 	var broken []kubemesh.Undecodable
 	in.snapshot, broken = kubemesh.SnapshotOf(objects)
 	in.lose(broken)
+	described := map[string]bool{}
+	for _, n := range in.snapshot.Namespaces {
+		described[n.Name] = true
+	}
+	in.assumed = func(namespace string) bool { return !described[namespace] }
 	in.snapshot, in.remarks = mesh.Complete(in.snapshot)
-	return in, nil
+	return in
 }
 
 // fromCluster reads the cluster of the kubeconfig.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
@@ -68,6 +70,18 @@ func Decide(pod *Pod, namespaceLabels map[string]string, index *Index) Decision 
 		return deny(ReasonNoMatch, "sidecarInject enabled but no matching VirtualNode or VirtualGateway found")
 	}
 	return skip(ReasonNotSelected)
+}
+
+// Asked says whether the webhook is asked about pods of a namespace, as its namespaceSelector does; if not, why.
+func Asked(namespace, systemNamespace string, labels map[string]string) (bool, Reason) {
+	opted := labels[appmeshv1beta2.AnnotationSidecarInjectorWebhook]
+	switch {
+	case namespace == metav1.NamespaceSystem || namespace == systemNamespace:
+		return false, ReasonExcludedNamespace
+	case opted != appmeshv1beta2.ValueEnabled && opted != appmeshv1beta2.ValueDisabled:
+		return false, ReasonNotOptedIn
+	}
+	return true, ""
 }
 
 func modeOf(pod *Pod, namespaceLabels map[string]string) mode {

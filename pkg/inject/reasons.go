@@ -28,6 +28,14 @@ const (
 	ReasonNoGatewayContainer Reason = "NoGatewayContainer"
 )
 
+// Reasons of a pod that the webhook is not even asked about.
+const (
+	// ReasonNotOptedIn is a pod of a namespace that says nothing about injection.
+	ReasonNotOptedIn Reason = "NotOptedIn"
+	// ReasonExcludedNamespace is a pod of a namespace that is never injected, whatever it says.
+	ReasonExcludedNamespace Reason = "ExcludedNamespace"
+)
+
 // Reasons of a pod that is refused.
 const (
 	// ReasonNoMatch is a pod that asks for a proxy and that nothing selects.
@@ -51,6 +59,8 @@ var sentences = map[Reason]string{
 	ReasonMirrorPod:           "the pod mirrors a static pod, which cannot be changed here",
 	ReasonWindows:             "the pod runs on Windows, where the proxy does not",
 	ReasonNoGatewayContainer:  "a virtual gateway selects the pod, but no container is named envoy",
+	ReasonNotOptedIn:          "the namespace has no label appmesh.k8s.aws/sidecarInjectorWebhook, so the webhook is not asked; set it to enabled, or to disabled where single pods opt in by an annotation",
+	ReasonExcludedNamespace:   "pods of this namespace never get a proxy, because the cluster or Sluice itself needs them",
 	ReasonNoMatch:             "the pod asks for a proxy, but no virtual node or gateway selects it",
 	ReasonManyVirtualNodes:    "more than one virtual node selects the pod",
 	ReasonManyVirtualGateways: "more than one virtual gateway selects the pod",

@@ -62,7 +62,7 @@ func (s *selectors) nodeChanged(namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if node := s.caches.nodes.get(namespace, name); node != nil {
-		s.set(s.index, nodeCandidate(node, s.meshName))
+		s.set(s.index, inject.NodeCandidate(node, s.meshName(node.Spec.MeshRef)))
 		return
 	}
 	s.index.Delete(inject.KindVirtualNode, namespace, name)
@@ -72,7 +72,7 @@ func (s *selectors) gatewayChanged(namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if gateway := s.caches.gateways.get(namespace, name); gateway != nil {
-		s.set(s.index, gatewayCandidate(gateway, s.meshName))
+		s.set(s.index, inject.GatewayCandidate(gateway, s.meshName(gateway.Spec.MeshRef)))
 		return
 	}
 	s.index.Delete(inject.KindVirtualGateway, namespace, name)
@@ -84,12 +84,12 @@ func (s *selectors) meshChanged(_, mesh string) {
 	defer s.mu.Unlock()
 	for _, node := range s.caches.nodes.all() {
 		if ref := node.Spec.MeshRef; ref != nil && ref.Name == mesh {
-			s.set(s.index, nodeCandidate(node, s.meshName))
+			s.set(s.index, inject.NodeCandidate(node, s.meshName(node.Spec.MeshRef)))
 		}
 	}
 	for _, gateway := range s.caches.gateways.all() {
 		if ref := gateway.Spec.MeshRef; ref != nil && ref.Name == mesh {
-			s.set(s.index, gatewayCandidate(gateway, s.meshName))
+			s.set(s.index, inject.GatewayCandidate(gateway, s.meshName(gateway.Spec.MeshRef)))
 		}
 	}
 }
@@ -121,36 +121,12 @@ func (s *selectors) meshName(ref *appmeshv1beta2.MeshReference) string {
 func (s *selectors) of(nodes []*appmeshv1beta2.VirtualNode, gateways []*appmeshv1beta2.VirtualGateway) *inject.Index {
 	index := &inject.Index{}
 	for _, node := range nodes {
-		s.set(index, nodeCandidate(node, s.meshName))
+		s.set(index, inject.NodeCandidate(node, s.meshName(node.Spec.MeshRef)))
 	}
 	for _, gateway := range gateways {
-		s.set(index, gatewayCandidate(gateway, s.meshName))
+		s.set(index, inject.GatewayCandidate(gateway, s.meshName(gateway.Spec.MeshRef)))
 	}
 	return index
-}
-
-func nodeCandidate(node *appmeshv1beta2.VirtualNode, meshName func(*appmeshv1beta2.MeshReference) string) inject.Candidate {
-	target := inject.Target{
-		Kind: inject.KindVirtualNode, Namespace: node.Namespace, Name: node.Name,
-		MeshName: meshName(node.Spec.MeshRef),
-		AWSName:  or(node.Spec.AWSName, node.Name+"_"+node.Namespace),
-	}
-	for _, listener := range node.Spec.Listeners {
-		target.Ports = append(target.Ports, int32(listener.PortMapping.Port))
-	}
-	return inject.Candidate{Target: target, Selector: node.Spec.PodSelector}
-}
-
-func gatewayCandidate(gateway *appmeshv1beta2.VirtualGateway, meshName func(*appmeshv1beta2.MeshReference) string) inject.Candidate {
-	target := inject.Target{
-		Kind: inject.KindVirtualGateway, Namespace: gateway.Namespace, Name: gateway.Name,
-		MeshName: meshName(gateway.Spec.MeshRef),
-		AWSName:  or(gateway.Spec.AWSName, gateway.Name+"_"+gateway.Namespace),
-	}
-	for _, listener := range gateway.Spec.Listeners {
-		target.Ports = append(target.Ports, int32(listener.PortMapping.Port))
-	}
-	return inject.Candidate{Target: target, Selector: gateway.Spec.PodSelector}
 }
 
 // or is the value, or what stands for an unset one.

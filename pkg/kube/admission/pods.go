@@ -14,9 +14,6 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/inject"
 )
 
-// reasonExcluded counts pods of namespaces that are never injected, should the selector of the webhook be lost.
-const reasonExcluded inject.Reason = "ExcludedNamespace"
-
 // liveTimeout bounds a read from the API server on behalf of one that waits for us.
 const liveTimeout = 2 * time.Second
 
@@ -53,8 +50,8 @@ func (p *pods) answer(ctx context.Context, request *reviewRequest) answerRespons
 	if request.Operation != "CREATE" || request.SubResource != "" {
 		return answerResponse{Allowed: true} // membership is frozen at creation
 	}
-	if p.excluded[request.Namespace] {
-		p.counters.pod(reasonExcluded)
+	if p.excluded[request.Namespace] { // should the selector of the webhook be lost
+		p.counters.pod(inject.ReasonExcludedNamespace)
 		return answerResponse{Allowed: true}
 	}
 	pod, err := inject.Decode(request.Object, request.Namespace)
