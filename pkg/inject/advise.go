@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
@@ -55,6 +57,7 @@ func adviseNode(p *patch) error {
 	adviseAnnotations(p, func(u use) bool { return u.node })
 	adviseSDS(p)
 	adviseMode(p)
+	adviseEnd(p)
 	if _, ok := find(p.pod.Spec.Containers, containerEnvoy); ok && !carries(p.pod, p.target) {
 		p.warn("the pod has a container %s of its own, which is left as it is: it has to connect to the mesh by itself", containerEnvoy)
 	}
@@ -136,6 +139,15 @@ func adviseMode(p *patch) {
 		p.warn("annotation %s: %q is not %s, so it is ignored", sluice.AnnotationRedirect, redirect, sluice.RedirectFirst)
 	case p.classic:
 		p.warn("annotation %s is ignored: the proxy is an ordinary container, which does not run yet when init containers do", sluice.AnnotationRedirect)
+	}
+}
+
+// adviseEnd warns of pods that end by themselves, as those of Jobs do, with a proxy that does not.
+func adviseEnd(p *patch) {
+	policy := p.pod.Spec.RestartPolicy
+	if p.classic && !hasEnvoy(p.pod) && policy != "" && policy != string(corev1.RestartPolicyAlways) {
+		p.warn("the pod will not end with its application, because the proxy is an ordinary container that goes on: annotation %s: %s lets it end",
+			sluice.AnnotationSidecarMode, sidecarModeNative)
 	}
 }
 

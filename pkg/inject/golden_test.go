@@ -142,6 +142,7 @@ func runCase(t *testing.T, text []byte) goldenOutput {
 	if len(result.Ops) > 0 {
 		out.Pod = apply(t, in.Pod, result.Ops)
 		checkIdempotent(t, out.Pod, in.Namespace.Name, d.Target, config)
+		checkAutoscaling(t, in.Pod, out.Pod, config)
 		checkDecidedOnce(t, out.Pod, in, index, d)
 	}
 	return out

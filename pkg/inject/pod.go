@@ -25,6 +25,7 @@ type podMetadata struct {
 type podSpec struct {
 	HostNetwork                   bool              `json:"hostNetwork"`
 	NodeSelector                  map[string]string `json:"nodeSelector"`
+	RestartPolicy                 string            `json:"restartPolicy"`
 	TerminationGracePeriodSeconds *int64            `json:"terminationGracePeriodSeconds"`
 	OS                            struct {
 		Name string `json:"name"`

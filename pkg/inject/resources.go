@@ -11,16 +11,17 @@ import (
 
 // envoyResources are those of the configuration, each overridden by its annotation.
 func envoyResources(p *patch) (corev1.ResourceRequirements, error) {
-	r := initResources(p)
+	r, asked := configured(p), map[corev1.ResourceName]bool{}
 	for _, o := range []struct {
 		annotation string
 		list       corev1.ResourceList
 		name       corev1.ResourceName
+		request    bool
 	}{
-		{appmeshv1beta2.AnnotationCPURequest, r.Requests, corev1.ResourceCPU},
-		{appmeshv1beta2.AnnotationMemoryRequest, r.Requests, corev1.ResourceMemory},
-		{appmeshv1beta2.AnnotationCPULimit, r.Limits, corev1.ResourceCPU},
-		{appmeshv1beta2.AnnotationMemoryLimit, r.Limits, corev1.ResourceMemory},
+		{appmeshv1beta2.AnnotationCPURequest, r.Requests, corev1.ResourceCPU, true},
+		{appmeshv1beta2.AnnotationMemoryRequest, r.Requests, corev1.ResourceMemory, true},
+		{appmeshv1beta2.AnnotationCPULimit, r.Limits, corev1.ResourceCPU, false},
+		{appmeshv1beta2.AnnotationMemoryLimit, r.Limits, corev1.ResourceMemory, false},
 	} {
 		text, ok := p.pod.annotation(o.annotation)
 		if !ok {
@@ -31,12 +32,16 @@ func envoyResources(p *patch) (corev1.ResourceRequirements, error) {
 			return corev1.ResourceRequirements{}, fmt.Errorf("malformed annotation %s: %q is not a quantity such as 100m or 64Mi", o.annotation, text)
 		}
 		o.list[o.name] = q
+		asked[o.name] = asked[o.name] || o.request
 	}
-	return fitted(p.pod, r), nil
+	return fitted(r, asked), nil
 }
 
-// initResources are those of the configuration, which Validate has checked.
-func initResources(p *patch) corev1.ResourceRequirements {
+// initResources are those of the configuration.
+func initResources(p *patch) corev1.ResourceRequirements { return fitted(configured(p), nil) }
+
+// configured reads the quantities of the configuration, which Validate has checked.
+func configured(p *patch) corev1.ResourceRequirements {
 	r := corev1.ResourceRequirements{Requests: corev1.ResourceList{}, Limits: corev1.ResourceList{}}
 	set := func(list corev1.ResourceList, name corev1.ResourceName, value string) {
 		if q, err := resource.ParseQuantity(value); err == nil {
@@ -50,17 +55,11 @@ func initResources(p *patch) corev1.ResourceRequirements {
 	return r
 }
 
-// fitted lowers a request that is only the installation's default to the limit that the pod asks for: a request
-// above its limit would get the pod refused.
-func fitted(pod *Pod, r corev1.ResourceRequirements) corev1.ResourceRequirements {
-	asked := map[corev1.ResourceName]string{
-		corev1.ResourceCPU:    appmeshv1beta2.AnnotationCPURequest,
-		corev1.ResourceMemory: appmeshv1beta2.AnnotationMemoryRequest,
-	}
-	for name, annotation := range asked {
-		limit, limited := r.Limits[name]
-		request, ok := r.Requests[name]
-		if _, own := pod.annotation(annotation); limited && ok && !own && request.Cmp(limit) > 0 {
+// fitted lowers a request that is only the installation's default to the limit: a request above its limit would get the
+// pod refused. What the pod asked for itself stays.
+func fitted(r corev1.ResourceRequirements, asked map[corev1.ResourceName]bool) corev1.ResourceRequirements {
+	for name, request := range r.Requests {
+		if limit, limited := r.Limits[name]; limited && !asked[name] && request.Cmp(limit) > 0 {
 			r.Requests[name] = limit
 		}
 	}

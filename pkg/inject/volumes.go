@@ -2,6 +2,7 @@ package inject
 
 import (
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -45,8 +46,26 @@ func addVolumes(p *patch) error {
 		p.addVolume(corev1.Volume{Name: volumeSDS, VolumeSource: corev1.VolumeSource{
 			HostPath: &corev1.HostPathVolumeSource{Path: p.cfg.SDSSocket, Type: &socket},
 		}})
+		letGo(p, volumeSDS)
 	}
 	return nil
+}
+
+// annotationSafeVolumes lists volumes on the node's disk that do not keep the cluster autoscaler from moving the pod.
+const annotationSafeVolumes = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+
+// letGo adds a volume of ours to those that a pod can do without on another node. The user's own still count.
+func letGo(p *patch, volume string) {
+	list, _ := p.pod.annotation(annotationSafeVolumes)
+	for name := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(name) == volume {
+			return
+		}
+	}
+	if list != "" {
+		list += ","
+	}
+	p.setAll(pathAnnotations, p.annotations(), []pair{{annotationSafeVolumes, list + volume}})
 }
 
 // addPullSecret lets the kubelet fetch our images where their registry asks who it is.

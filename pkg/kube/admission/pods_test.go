@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
@@ -23,10 +27,16 @@ import (
 // them: live reads fail at once, which is also what they do in an outage.
 func offline(t testing.TB) *pods {
 	t.Helper()
+	return behind(t, "http://127.0.0.1:1")
+}
+
+// behind is the same with an API server at that address.
+func behind(t testing.TB, address string) *pods {
+	t.Helper()
 	config := inject.Default()
 	config.ProxyImage, config.Bootstrap = "proxy:test", func(inject.Bootstrap, []sluice.Probe) string { return "node: {}" }
 	a, err := New(Options{
-		Client:          &rest.Config{Host: "http://127.0.0.1:1"},
+		Client:          &rest.Config{Host: address},
 		SystemNamespace: "sluice-system",
 		Inject:          config,
 		Log:             logr.Discard(),
@@ -139,6 +149,69 @@ func TestPodAnswerTwiceIsTheSame(t *testing.T) {
 		if _, again := ask(t, handler, reviewOf("demo", "CREATE", podinfo)); again != first {
 			t.Fatalf("got %s, before %s", again, first)
 		}
+	}
+}
+
+// TestDryRunIsNoCaseOfItsOwn: nothing is written, so the answer is the same.
+func TestDryRunIsNoCaseOfItsOwn(t *testing.T) {
+	handler := offline(t)
+	review := reviewOf("demo", "CREATE", podinfo)
+	_, real := ask(t, handler, review)
+	if _, dry := ask(t, handler, strings.Replace(review, `"request":{`, `"request":{"dryRun":true,`, 1)); dry != real {
+		t.Errorf("got %s, want %s", dry, real)
+	}
+}
+
+// TestAnswersWhileTheAPIServerHangs: a read that is only to make sure ends long before the API server gives up on us.
+func TestAnswersWhileTheAPIServerHangs(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections are made, and nobody reads them
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	handler := behind(t, "http://"+silent.Addr().String())
+	begin := time.Now()
+	_, answer := ask(t, handler, reviewOf("demo", "CREATE", strings.Replace(podinfo, `"app":"podinfo"`, `"app":"other"`, 1)))
+	if took := time.Since(begin); took < liveTimeout || took > liveTimeout+2*time.Second {
+		t.Errorf("took %s", took)
+	}
+	if !strings.Contains(answer, `"code":403`) {
+		t.Errorf("the cache's word does not stand: %s", answer)
+	}
+}
+
+// TestNotReadyBeforeTheCachesAreFilled: until then a virtual node could be there that we have not heard of.
+func TestNotReadyBeforeTheCachesAreFilled(t *testing.T) {
+	a, err := New(Options{Client: &rest.Config{Host: "http://127.0.0.1:1"}, Log: logr.Discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Ready(nil); err == nil || !strings.Contains(err.Error(), "virtualnodes.appmesh.k8s.aws") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestPodsAreCountedByReason: an installation can see how many pods miss their proxy, and why.
+func TestPodsAreCountedByReason(t *testing.T) {
+	handler := offline(t)
+	host := strings.Replace(podinfo, `"spec":{`, `"spec":{"hostNetwork":true,`, 1)
+	for _, pod := range []string{podinfo, host, host} {
+		ask(t, handler, reviewOf("demo", "CREATE", pod))
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(handler.counters.pods)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			got[m.GetLabel()[0].GetValue()] += m.GetCounter().GetValue()
+		}
+	}
+	if want := map[string]float64{"Injected": 1, "HostNetwork": 2}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -27,7 +27,6 @@ type reviewRequest struct {
 	SubResource string          `json:"subResource"`
 	Namespace   string          `json:"namespace"`
 	Operation   string          `json:"operation"`
-	DryRun      *bool           `json:"dryRun"`
 	Object      json.RawMessage `json:"object"`
 }
 
