@@ -52,15 +52,7 @@ func podOf(t failer, raw []byte) corev1.Pod {
 // injected is the pod as a member of the node target.
 func injected(t *testing.T, raw []byte, config Config) []byte {
 	t.Helper()
-	pod, err := Decode(raw, "demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := Patch(pod, nodeTarget, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return apply(t, raw, result.Ops)
+	return apply(t, raw, opsOf(t, raw, nodeTarget, config))
 }
 
 // TestResourceShapes: whatever is set or absent, of the installation, the annotations and the containers, no request is
@@ -145,4 +137,43 @@ func text(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+// TestTwoVersionsSideBySide: while the webhook is updated, either version may see a pod that the other has just injected,
+// since the API server may ask twice. A sidecar stays as it is; a gateway is all of the version that spoke last.
+func TestTwoVersionsSideBySide(t *testing.T) {
+	old, next := testConfig(), testConfig()
+	next.ProxyImage, next.InitImage, next.ImagePullSecret, next.SDSSocket = "sluice-proxy:next", "sluice-init:next", "registry", "/run/next.sock"
+	next.CPURequest, next.MemoryLimit, next.NodeConcurrency, next.GatewayConcurrency = "20m", "64Mi", 4, 4
+	next.ClassicSidecars, next.KeepProbes, next.SkipDrain = true, true, true
+	next.Bootstrap = func(Bootstrap, []sluice.Probe) string { return "next" }
+	sidecar := []byte(`{"metadata":{},"spec":{"containers":[{"name":"web","livenessProbe":{"httpGet":{"port":9898}}}]}}`)
+	gateway := []byte(`{"metadata":{},"spec":{"containers":[{"name":"envoy","image":"injector-override"}]}}`)
+	for when, c := range map[string][2]Config{"old, then new": {old, next}, "new, then old": {next, old}} {
+		if ops := opsOf(t, apply(t, sidecar, opsOf(t, sidecar, nodeTarget, c[0])), nodeTarget, c[1]); len(ops) > 0 {
+			t.Errorf("sidecar, %s: %s", when, text(t, ops))
+		}
+		both := apply(t, gateway, opsOf(t, gateway, gatewayTarget, c[0]))
+		both = apply(t, both, opsOf(t, both, gatewayTarget, c[1]))
+		got, want := podOf(t, both).Spec.Containers[0], podOf(t, apply(t, gateway, opsOf(t, gateway, gatewayTarget, c[1]))).Spec.Containers[0]
+		if got.Image != want.Image || text(t, got.Args) != text(t, want.Args) {
+			t.Errorf("gateway, %s: image %s, arguments %v", when, got.Image, got.Args)
+		}
+		if ops := opsOf(t, both, gatewayTarget, c[1]); len(ops) > 0 {
+			t.Errorf("gateway, %s, once more: %s", when, text(t, ops))
+		}
+	}
+}
+
+func opsOf(t *testing.T, raw []byte, target Target, config Config) []Op {
+	t.Helper()
+	pod, err := Decode(raw, "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := Patch(pod, target, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Ops
 }
