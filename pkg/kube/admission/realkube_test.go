@@ -55,7 +55,7 @@ func TestBurst(t *testing.T) {
 	c := start(t)
 	kube, namespace := c.as(t, nil, nil), c.meshed(t, "enabled")
 	must(t, kube.Create(t.Context(), in(namespace, object(t, `{apiVersion: appmesh.k8s.aws/v1beta2, kind: VirtualNode, metadata: {name: podinfo}, spec: {podSelector: {matchLabels: {app: podinfo}}}}`))))
-	const pods, writers = 200, 10
+	const pods, writers = 1000, 20
 	names := make(chan string)
 	var running sync.WaitGroup
 	for range writers {
