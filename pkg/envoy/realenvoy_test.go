@@ -293,3 +293,37 @@ func ask(port int) (string, error) {
 	}
 	return string(body), err
 }
+
+// underLoad sends requests through the sidecar's listener until the returned function is called, which gives the first
+// failure.
+func underLoad(port int) func() error {
+	stop, failed := make(chan struct{}), make(chan error, 1)
+	var load sync.WaitGroup
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := ask(port); err != nil {
+					select {
+					case failed <- err:
+					default:
+					}
+				}
+			}
+		})
+	}
+	return func() error {
+		close(stop)
+		load.Wait()
+		select {
+		case err := <-failed:
+			return err
+		default:
+			return nil
+		}
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -143,25 +142,7 @@ func TestMovingToTLSFailsNoRequest(t *testing.T) {
 		sidecar := newSidecar(t, p, variant, "web-1.a.demo", "good")
 		until(t, "the first answer", func() bool { _, err := ask(config.port); return err == nil })
 
-		stop, failed := make(chan struct{}), make(chan error, 1)
-		var load sync.WaitGroup
-		for range 4 {
-			load.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if _, err := ask(config.port); err != nil {
-						select {
-						case failed <- err:
-						default:
-						}
-					}
-				}
-			})
-		}
+		failure := underLoad(config.port)
 		for i := range 5 {
 			name, dir := string(rune('a'+i)), t.TempDir()
 			renew(t, dir)
@@ -172,12 +153,8 @@ func TestMovingToTLSFailsNoRequest(t *testing.T) {
 			until(t, "an answer of "+name, func() bool { body, _ := ask(config.port); return body == name })
 			until(t, "the old cluster is gone", func() bool { return sidecar.stat("cluster_manager.active_clusters") == 3 })
 		}
-		close(stop)
-		load.Wait()
-		select {
-		case err := <-failed:
+		if err := failure(); err != nil {
 			t.Errorf("a request failed: %v", err)
-		default:
 		}
 	})
 }

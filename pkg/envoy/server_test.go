@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -100,25 +99,7 @@ func TestReplacingAClusterFailsNoRequest(t *testing.T) {
 		sidecar := newSidecar(t, p, variant, "web-1.a.demo", "good")
 		until(t, "the first answer", func() bool { _, err := ask(config.port); return err == nil })
 
-		stop, failed := make(chan struct{}), make(chan error, 1)
-		var load sync.WaitGroup
-		for range 4 {
-			load.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if _, err := ask(config.port); err != nil {
-						select {
-						case failed <- err:
-						default:
-						}
-					}
-				}
-			})
-		}
+		failure := underLoad(config.port)
 		for i := range 10 {
 			name := string(rune('a' + i))
 			config.weights = map[string]uint32{name: 1}
@@ -127,12 +108,8 @@ func TestReplacingAClusterFailsNoRequest(t *testing.T) {
 			until(t, "an answer of "+name, func() bool { body, _ := ask(config.port); return body == name })
 			until(t, "the old cluster is gone", func() bool { return sidecar.stat("cluster_manager.active_clusters") == 3 })
 		}
-		close(stop)
-		load.Wait()
-		select {
-		case err := <-failed:
+		if err := failure(); err != nil {
 			t.Errorf("a request failed: %v", err)
-		default:
 		}
 	})
 }

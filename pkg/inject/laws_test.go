@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"pgregory.net/rapid"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
@@ -165,7 +166,8 @@ func TestTwoVersionsSideBySide(t *testing.T) {
 	}
 }
 
-func opsOf(t *testing.T, raw []byte, target Target, config Config) []Op {
+// opsOf is the patch of a pod, for tests and for laws.
+func opsOf(t rapid.TB, raw []byte, target Target, config Config) []Op {
 	t.Helper()
 	pod, err := Decode(raw, "demo")
 	if err != nil {

@@ -30,13 +30,13 @@ func TestProbesLaw(t *testing.T) {
 			told = probes
 			return testBootstrap(b, probes)
 		}
-		ops := patchOps(t, raw, target, config)
+		ops := opsOf(t, raw, target, config)
 		asked := told
-		if again := patchOps(t, raw, target, config); !bytes.Equal(marshal(t, ops), marshal(t, again)) {
+		if again := opsOf(t, raw, target, config); !bytes.Equal(marshal(t, ops), marshal(t, again)) {
 			t.Fatalf("got\n%s\nthen\n%s", marshal(t, ops), marshal(t, again))
 		}
 		text := apply(t, raw, ops)
-		if more := patchOps(t, text, target, config); len(more) > 0 {
+		if more := opsOf(t, text, target, config); len(more) > 0 {
 			t.Fatalf("a patched pod is patched again: %s", marshal(t, more))
 		}
 		var patched corev1.Pod
@@ -109,19 +109,6 @@ func drawProbe(t *rapid.T) *corev1.Probe {
 		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: port}}}
 	}
 	return nil
-}
-
-func patchOps(t *rapid.T, raw []byte, target Target, config Config) []Op {
-	t.Helper()
-	pod, err := Decode(raw, "demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := Patch(pod, target, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result.Ops
 }
 
 func marshal(t *rapid.T, ops []Op) []byte {

@@ -89,6 +89,7 @@ func echo(t *testing.T) mesh.Address {
 	return serveTCP(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
 }
 
+// serveTCP serves connections until the test ends.
 func serveTCP(t *testing.T, serve func(net.Conn)) mesh.Address {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

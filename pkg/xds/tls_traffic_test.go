@@ -111,7 +111,7 @@ func TestTLSWithServersThatSpeakFirst(t *testing.T) {
 	certs := newCertificates(t)
 	certs.issue(t, "database", "database.demo.svc.cluster.local")
 	certs.issue(t, "permissive", "permissive.demo.svc.cluster.local")
-	greeter := listen(t, func(c net.Conn) { fmt.Fprintln(c, "hello"); _, _ = io.Copy(io.Discard, c) })
+	greeter := serveTCP(t, func(c net.Conn) { fmt.Fprintln(c, "hello"); _, _ = io.Copy(io.Discard, c) })
 	greeting := func(dial func() (net.Conn, error)) (string, time.Duration) {
 		t.Helper()
 		start := time.Now()
@@ -275,7 +275,7 @@ type tap struct {
 func newTap(t *testing.T, to string) *tap {
 	t.Helper()
 	out := &tap{}
-	out.address = listen(t, func(from net.Conn) {
+	out.address = serveTCP(t, func(from net.Conn) {
 		target, err := net.Dial("tcp", to)
 		if err != nil {
 			return
@@ -315,27 +315,6 @@ func (p *tap) cut() {
 		_ = c.Close()
 	}
 	p.open = nil
-}
-
-// listen serves connections until the test ends.
-func listen(t *testing.T, serve func(net.Conn)) mesh.Address {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				serve(c)
-			}()
-		}
-	}()
-	return mesh.Address{IP: localhost, Port: uint32(l.Addr().(*net.TCPAddr).Port)}
 }
 
 // get sends a request with HTTP/2 if the server agrees, and gives the first word of the answer, or its status, and the
