@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-mesh/sluice/cmd/webhook/settings"
 	"github.com/sluice-mesh/sluice/test/realkube"
 )
 
@@ -25,15 +27,15 @@ func TestProcess(t *testing.T) {
 	t.Setenv("KUBECONFIG", realkube.Kubeconfig(t, config))
 	namespace := realkube.Namespace(t, config, nil)
 	hooks, health, metrics := freePort(t), freePort(t), freePort(t)
-	settings, err := parse([]string{
+	s, err := settings.Parse([]string{
 		"--namespace=" + namespace, fmt.Sprintf("--port=%d", hooks), fmt.Sprintf("--health-address=127.0.0.1:%d", health),
 		fmt.Sprintf("--metrics-address=127.0.0.1:%d", metrics), "--shutdown-delay=2s",
-	}, noEnv, &bytes.Buffer{})
+	}, func(string) string { return "" }, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- run(settings) }()
+	go func() { ended <- run(s) }()
 
 	ready := func() (int, string) { return fetch(fmt.Sprintf("http://127.0.0.1:%d/readyz?verbose", health)) }
 	until(t, "ready", func() bool { code, _ := ready(); return code == http.StatusOK })
@@ -105,4 +107,14 @@ func freePort(t *testing.T) int {
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func TestLogIsJSONWithTheUsualKeys(t *testing.T) {
+	var out bytes.Buffer
+	logger(&out, slog.LevelInfo).Info("hello", "pod", "demo/podinfo")
+	for _, want := range []string{`"ts":"`, `"level":"info"`, `"msg":"hello"`, `"pod":"demo/podinfo"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s lacks %s", out.String(), want)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"flag"
@@ -65,7 +65,7 @@ var controllerFlags = []struct{ theirs, ours, instead string }{
 func TestDocument(t *testing.T) {
 	flags := flag.NewFlagSet("webhook", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	s := settings{inject: inject.Default()}
+	s := Settings{Inject: inject.Default()}
 	s.proxyFlags(flags)
 	s.clusterFlags(flags, noEnv)
 	var table strings.Builder
@@ -85,5 +85,5 @@ func TestDocument(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "| `--%s` | %s | %s | %s |\n", f.theirs, ours, fallback, f.instead)
 	}
-	golden.Section(t, "../../docs/injection.md", "settings", table.String())
+	golden.Section(t, "../../../docs/injection.md", "settings", table.String())
 }

@@ -1,15 +1,12 @@
-package main
+package settings
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/inject"
@@ -17,13 +14,13 @@ import (
 
 func noEnv(string) string { return "" }
 
-func nodeBootstrap(s settings) string {
-	return s.inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode}, nil)
+func nodeBootstrap(s Settings) string {
+	return s.Inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode}, nil)
 }
 
 // TestEveryBootstrapIsThere: a pod can ask for any mixture, and gets one of its own.
 func TestEveryBootstrapIsThere(t *testing.T) {
-	s, err := parse([]string{"--tracing-sampling-rate=0.1", "--enable-sds", "--sds-uds-path=/run/agent.sock"}, noEnv, &bytes.Buffer{})
+	s, err := Parse([]string{"--tracing-sampling-rate=0.1", "--enable-sds", "--sds-uds-path=/run/agent.sock"}, noEnv, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +33,7 @@ func TestEveryBootstrapIsThere(t *testing.T) {
 		{Kind: inject.KindVirtualGateway, Statsd: sluice.StatsdSocket, Tracer: sluice.TracerDatadog},
 		{Kind: inject.KindVirtualNode, StatsTags: true, Statsd: sluice.StatsdUDP, Tracer: sluice.TracerOpenTelemetry},
 	} {
-		text := s.inject.Bootstrap(b, nil)
+		text := s.Inject.Bootstrap(b, nil)
 		if text == "" || seen[text] {
 			t.Errorf("%+v: got %q", b, text)
 		}
@@ -52,11 +49,11 @@ func TestEveryBootstrapIsThere(t *testing.T) {
 
 // TestProbesAreAdded: the text of a pod with probes is its own, that of others is shared.
 func TestProbesAreAdded(t *testing.T) {
-	s, err := parse(nil, noEnv, &bytes.Buffer{})
+	s, err := Parse(nil, noEnv, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := s.inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode}, []sluice.Probe{{Path: "/probe/web/liveness", Port: 8080, Target: "/healthz"}})
+	text := s.Inject.Bootstrap(inject.Bootstrap{Kind: inject.KindVirtualNode}, []sluice.Probe{{Path: "/probe/web/liveness", Port: 8080, Target: "/healthz"}})
 	if !strings.Contains(text, `"/probe/web/liveness"`) || !strings.Contains(text, "sluice_probe_http_8080") || !json.Valid([]byte(text)) {
 		t.Errorf("got %s", text)
 	}
@@ -84,7 +81,7 @@ func TestMistakesInFlagsGetASentence(t *testing.T) {
 		"--port=https --bogus-is-second":                `invalid value "https" for flag -port`,
 	} {
 		t.Run(args, func(t *testing.T) {
-			_, err := parse(strings.Fields(args), noEnv, &bytes.Buffer{})
+			_, err := Parse(strings.Fields(args), noEnv, &bytes.Buffer{})
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %s", err, want)
 			}
@@ -93,21 +90,21 @@ func TestMistakesInFlagsGetASentence(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	s, err := parse([]string{"--ignored-ips=", "--ignored-ports=22, 443"}, func(string) string { return "mesh-system" }, &bytes.Buffer{})
+	s, err := Parse([]string{"--ignored-ips=", "--ignored-ports=22, 443"}, func(string) string { return "mesh-system" }, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.namespace != "mesh-system" || !strings.Contains(nodeBootstrap(s), "sluice-mesh.mesh-system.svc.cluster.local") {
-		t.Errorf("the namespace is not where the pod runs: %s, %s", s.namespace, nodeBootstrap(s))
+	if s.Namespace != "mesh-system" || !strings.Contains(nodeBootstrap(s), "sluice-mesh.mesh-system.svc.cluster.local") {
+		t.Errorf("the namespace is not where the pod runs: %s, %s", s.Namespace, nodeBootstrap(s))
 	}
-	if len(s.inject.EgressIgnoredIPs) != 0 || strings.Join(s.inject.EgressIgnoredPorts, ",") != "22,443" {
-		t.Errorf("lists: %v %v", s.inject.EgressIgnoredIPs, s.inject.EgressIgnoredPorts)
+	if len(s.Inject.EgressIgnoredIPs) != 0 || strings.Join(s.Inject.EgressIgnoredPorts, ",") != "22,443" {
+		t.Errorf("lists: %v %v", s.Inject.EgressIgnoredIPs, s.Inject.EgressIgnoredPorts)
 	}
 }
 
 func TestIPv6FollowsThePod(t *testing.T) {
 	for ips, want := range map[string]bool{"": false, "10.0.0.1": false, "10.0.0.1,fd00::1": true, "fd00::1": true, "nonsense": false} {
-		s, err := parse(nil, func(name string) string { return map[string]string{"POD_IPS": ips}[name] }, &bytes.Buffer{})
+		s, err := Parse(nil, func(name string) string { return map[string]string{"POD_IPS": ips}[name] }, &bytes.Buffer{})
 		if err != nil || strings.Contains(nodeBootstrap(s), `"additional_addresses"`) != want {
 			t.Errorf("POD_IPS=%q: %v, want %v in\n%s", ips, err, want, nodeBootstrap(s))
 		}
@@ -116,7 +113,7 @@ func TestIPv6FollowsThePod(t *testing.T) {
 
 func TestHelpTeaches(t *testing.T) {
 	var out bytes.Buffer
-	if _, err := parse([]string{"--help"}, noEnv, &out); !errors.Is(err, flag.ErrHelp) {
+	if _, err := Parse([]string{"--help"}, noEnv, &out); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{"KUBECONFIG", "sluice-ca", "-proxy-image", "-shutdown-delay"} {
@@ -124,36 +121,4 @@ func TestHelpTeaches(t *testing.T) {
 			t.Errorf("--help does not mention %s", want)
 		}
 	}
-}
-
-func TestLogIsJSONWithTheUsualKeys(t *testing.T) {
-	var out bytes.Buffer
-	s := settings{}
-	s.logger(&out).Info("hello", "pod", "demo/podinfo")
-	for _, want := range []string{`"ts":"`, `"level":"info"`, `"msg":"hello"`, `"pod":"demo/podinfo"`} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%s lacks %s", out.String(), want)
-		}
-	}
-}
-
-func TestDrainServesOnAfterTheSignal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		signal, stop := context.WithCancel(context.Background())
-		d := &drain{}
-		ctx := d.after(signal, 5*time.Second)
-		if err := d.check(nil); err != nil {
-			t.Errorf("not ready before the signal: %v", err)
-		}
-		stop()
-		synctest.Wait()
-		if d.check(nil) == nil || ctx.Err() != nil {
-			t.Errorf("after the signal: ready %v, ended %v; want not ready, not ended", d.check(nil) == nil, ctx.Err())
-		}
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		if ctx.Err() == nil {
-			t.Error("the delay did not end")
-		}
-	})
 }

@@ -1,4 +1,6 @@
-package main
+// Package settings reads the flags of the webhook: arguments and environment go in, and what it is to do comes out, above
+// all what pods get. Whoever answers in the webhook's place reads the same flags here, so that the answers are the same.
+package settings
 
 import (
 	"errors"
@@ -11,10 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/inject"
@@ -37,50 +36,54 @@ A pod overrides most of these with annotations, such as appmesh.k8s.aws/memoryRe
 Settings:
 `
 
-// settings is what the flags say.
-type settings struct {
-	namespace      string
-	service        string
-	configuration  string
-	issue          bool
-	authorityLife  time.Duration
-	leafLife       time.Duration
-	rotationPause  time.Duration
-	clusterDomain  string
-	port           int
-	metricsAddress string
-	healthAddress  string
-	shutdownDelay  time.Duration
-	ipv6           bool
-	sampling       float64
-	sds            bool
-	sdsSocket      string
-	level          slog.Level
-	inject         inject.Config
+// Settings is what the flags say.
+type Settings struct {
+	// Namespace is that of our processes, Service what the API server calls, Configuration the webhook configurations.
+	Namespace, Service, Configuration string
+	// Issue says that we issue certificates; otherwise somebody else writes the Secrets and the caBundle.
+	Issue bool
+	// AuthorityLife and LeafLife are how long certificates are good; RotationPause is between the steps of a rotation.
+	AuthorityLife, LeafLife, RotationPause time.Duration
+	ClusterDomain                          string
+	// Port is that of the API server's requests; the addresses are host:port, or 0 for none.
+	Port                          int
+	MetricsAddress, HealthAddress string
+	// ShutdownDelay is how long to go on serving after SIGTERM.
+	ShutdownDelay time.Duration
+	Level         slog.Level
+	// Inject is what pods get.
+	Inject inject.Config
+
+	// What becomes part of Inject.
+	ipv6      bool
+	sampling  float64
+	sds       bool
+	sdsSocket string
 }
 
-// parse reads the flags. An error is a sentence for whoever wrote them.
-func parse(args []string, env func(string) string, out io.Writer) (settings, error) {
-	s := settings{inject: inject.Default()}
+// Parse reads the flags, whose defaults depend on the environment; help goes to out. An error is a sentence for whoever
+// wrote the flags.
+func Parse(args []string, env func(string) string, out io.Writer) (Settings, error) {
+	s := Settings{Inject: inject.Default()}
 	namespace := env("POD_NAMESPACE")
 	if namespace == "" {
 		namespace = sluice.SystemNamespace
 	}
 	flags := flag.NewFlagSet("webhook", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // mistakes are printed once, by main
-	flags.StringVar(&s.namespace, "namespace", namespace, "namespace of our processes; POD_NAMESPACE if set. Its pods are never injected")
-	flags.StringVar(&s.service, "service", sluice.WebhookService, "name of the Service that the API server calls")
-	flags.StringVar(&s.configuration, "configuration", sluice.WebhookService, "name of the two webhook configurations whose caBundle is ours")
+	flags.StringVar(&s.Namespace, "namespace", namespace, "namespace of our processes; POD_NAMESPACE if set. Its pods are never injected")
+	flags.StringVar(&s.Service, "service", sluice.WebhookService, "name of the Service that the API server calls")
+	flags.StringVar(&s.Configuration, "configuration", sluice.WebhookService, "name of the two webhook configurations whose caBundle is ours")
 	certificates := flags.String("certificates", "self", "who issues certificates: self, or external when cert-manager writes the Secrets and the caBundle")
-	flags.DurationVar(&s.authorityLife, "authority-life", 10*365*24*time.Hour, "how long our certificate authority is good; it is rotated after two thirds of it")
-	flags.DurationVar(&s.leafLife, "certificate-life", 90*24*time.Hour, "how long the certificates of our processes are good; they are renewed after two thirds of it")
-	flags.DurationVar(&s.rotationPause, "rotation-pause", certs.DefaultPause, "time between the steps of a rotation of the authority; every pod's files must be up to date within it")
-	flags.StringVar(&s.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
-	flags.IntVar(&s.port, "port", sluice.WebhookPort, "port for the API server's requests")
-	flags.StringVar(&s.metricsAddress, "metrics-address", ":"+strconv.Itoa(sluice.MetricsPort), "address of /metrics; 0 switches it off")
-	flags.StringVar(&s.healthAddress, "health-address", ":"+strconv.Itoa(sluice.HealthPort), "address of /healthz and /readyz; 0 switches them off")
-	flags.DurationVar(&s.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on serving after SIGTERM, while the endpoints drain")
-	flags.TextVar(&s.level, "log-level", slog.LevelInfo, "debug, info or error; debug has a line per pod")
+	flags.DurationVar(&s.AuthorityLife, "authority-life", 10*365*24*time.Hour, "how long our certificate authority is good; it is rotated after two thirds of it")
+	flags.DurationVar(&s.LeafLife, "certificate-life", 90*24*time.Hour, "how long the certificates of our processes are good; they are renewed after two thirds of it")
+	flags.DurationVar(&s.RotationPause, "rotation-pause", certs.DefaultPause, "time between the steps of a rotation of the authority; every pod's files must be up to date within it")
+	flags.StringVar(&s.ClusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
+	flags.IntVar(&s.Port, "port", sluice.WebhookPort, "port for the API server's requests")
+	flags.StringVar(&s.MetricsAddress, "metrics-address", ":"+strconv.Itoa(sluice.MetricsPort), "address of /metrics; 0 switches it off")
+	flags.StringVar(&s.HealthAddress, "health-address", ":"+strconv.Itoa(sluice.HealthPort), "address of /healthz and /readyz; 0 switches them off")
+	flags.DurationVar(&s.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on serving after SIGTERM, while the endpoints drain")
+	flags.TextVar(&s.Level, "log-level", slog.LevelInfo, "debug, info or error; debug has a line per pod")
 	mesh := flags.String("mesh-address", "", "host:port where proxies find mesh; the Service sluice-mesh of the namespace if empty")
 	s.proxyFlags(flags)
 	s.clusterFlags(flags, env)
@@ -100,8 +103,8 @@ func parse(args []string, env func(string) string, out io.Writer) (settings, err
 }
 
 // proxyFlags are the settings of what is injected.
-func (s *settings) proxyFlags(flags *flag.FlagSet) {
-	c := &s.inject
+func (s *Settings) proxyFlags(flags *flag.FlagSet) {
+	c := &s.Inject
 	flags.StringVar(&c.ProxyImage, "proxy-image", "ghcr.io/sluice-mesh/sluice-proxy:dev", "image of the proxy: Envoy, proxyinit and proxyctl")
 	flags.StringVar(&c.InitImage, "init-image", "", "image of the init container; that of the proxy if empty")
 	flags.StringVar((*string)(&c.ImagePullPolicy), "image-pull-policy", "", "Always, IfNotPresent or Never, for both; Kubernetes' default if empty")
@@ -122,33 +125,33 @@ func (s *settings) proxyFlags(flags *flag.FlagSet) {
 }
 
 // clusterFlags are settings of the proxies that depend on the cluster.
-func (s *settings) clusterFlags(flags *flag.FlagSet, env func(string) string) {
+func (s *Settings) clusterFlags(flags *flag.FlagSet, env func(string) string) {
 	flags.BoolVar(&s.ipv6, "ipv6", xds.HasIPv6(env("POD_IPS")), "proxies answer probes on IPv6 too; by default if POD_IPS, the addresses of this pod, has one")
-	flags.BoolVar(&s.inject.KeepProbes, "keep-probes", false, "leave probes of redirected ports as they are, instead of sending them to port 15021 of the proxy, which passes them on without TLS")
+	flags.BoolVar(&s.Inject.KeepProbes, "keep-probes", false, "leave probes of redirected ports as they are, instead of sending them to port 15021 of the proxy, which passes them on without TLS")
 	flags.BoolVar(&s.sds, "enable-sds", false, "mount the SDS socket of the node (SPIRE's agent, say) in proxies, for certificates by sds; pods opt out with the annotation sds")
 	flags.StringVar(&s.sdsSocket, "sds-uds-path", "/run/spire/sockets/agent.sock", "path of that socket")
-	telemetryFlags(flags, &s.inject.Telemetry)
+	telemetryFlags(flags, &s.Inject.Telemetry)
 	flags.Float64Var(&s.sampling, "tracing-sampling-rate", 1, "share of the requests without a trace that start one, from 0 to 1")
 }
 
 // finish derives what is not a flag of its own, and checks the whole.
-func (s *settings) finish(certificates, mesh string) error {
+func (s *Settings) finish(certificates, mesh string) error {
 	switch certificates {
 	case "self":
-		s.issue = true
+		s.Issue = true
 	case "external":
 	default:
 		return fmt.Errorf("--certificates=%s is neither self nor external", certificates)
 	}
-	switch s.inject.ImagePullPolicy {
+	switch s.Inject.ImagePullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
 	default:
-		return fmt.Errorf("--image-pull-policy=%s is not Always, IfNotPresent or Never", s.inject.ImagePullPolicy)
+		return fmt.Errorf("--image-pull-policy=%s is not Always, IfNotPresent or Never", s.Inject.ImagePullPolicy)
 	}
-	if s.shutdownDelay < 0 {
-		return fmt.Errorf("--shutdown-delay=%s is negative", s.shutdownDelay)
+	if s.ShutdownDelay < 0 {
+		return fmt.Errorf("--shutdown-delay=%s is negative", s.ShutdownDelay)
 	}
-	service := fmt.Sprintf("%s.%s.svc.%s", sluice.MeshService, s.namespace, s.clusterDomain)
+	service := fmt.Sprintf("%s.%s.svc.%s", sluice.MeshService, s.Namespace, s.ClusterDomain)
 	host, port := service, uint64(sluice.XDSPort)
 	if mesh != "" {
 		h, p, err := net.SplitHostPort(mesh)
@@ -161,57 +164,21 @@ func (s *settings) finish(certificates, mesh string) error {
 		host = h
 	}
 	if s.sds {
-		s.inject.SDSSocket = s.sdsSocket
+		s.Inject.SDSSocket = s.sdsSocket
 	}
 	if s.sampling < 0 || s.sampling > 1 {
 		return fmt.Errorf("--tracing-sampling-rate=%v is not from 0 to 1", s.sampling)
 	}
 	var err error
-	s.inject.Bootstrap, err = bootstraps(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, IPv6: s.ipv6, TracingSampling: s.sampling}, s.inject.SDSSocket)
+	s.Inject.Bootstrap, err = bootstraps(xds.BootstrapConfig{Host: host, Port: uint32(port), ServerName: service, IPv6: s.ipv6, TracingSampling: s.sampling}, s.Inject.SDSSocket)
 	if err != nil {
 		return err
 	}
-	if s.rotationPause <= 0 || s.leafLife <= 0 || s.authorityLife < 6*s.rotationPause {
+	if s.RotationPause <= 0 || s.LeafLife <= 0 || s.AuthorityLife < 6*s.RotationPause {
 		return fmt.Errorf("--authority-life %s: an authority must live for at least six times --rotation-pause (%s), or it ends before its successor is trusted; lives and pause are above 0",
-			s.authorityLife, s.rotationPause)
+			s.AuthorityLife, s.RotationPause)
 	}
-	return s.inject.Validate()
-}
-
-// certificates says what the keeper keeps.
-func (s *settings) certificates(client kubernetes.Interface, log logr.Logger, registry prometheus.Registerer) certs.Options {
-	options := certs.Options{
-		Client: client, Namespace: s.namespace, Serving: sluice.WebhookTLSSecret, Configuration: s.configuration, Log: log, Metrics: registry,
-		AuthorityLife: s.authorityLife, Pause: s.rotationPause,
-	}
-	if s.issue {
-		options.Leaves = []certs.Leaf{
-			{Secret: sluice.WebhookTLSSecret, Name: s.service},
-			{Secret: sluice.MeshTLSSecret, Name: sluice.MeshService, Client: true},
-			{Secret: sluice.CanaryTLSSecret, Name: sluice.CanaryService, Client: true},
-		}
-		for i := range options.Leaves {
-			leaf := &options.Leaves[i]
-			leaf.Hosts, leaf.Life = certs.ServiceHosts(leaf.Name, s.namespace, s.clusterDomain), s.leafLife
-		}
-	}
-	return options
-}
-
-// logger writes one JSON object per line, with the keys that people filter by: ts, level, msg.
-func (s *settings) logger(out io.Writer) logr.Logger {
-	return logr.FromSlogHandler(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: s.level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		switch {
-		case len(groups) > 0:
-		case a.Key == slog.TimeKey:
-			a.Key = "ts"
-		case a.Key == slog.LevelKey && a.Value.Any().(slog.Level) < slog.LevelInfo:
-			a.Value = slog.StringValue("debug") // logr's finer levels have no names of their own
-		case a.Key == slog.LevelKey:
-			a.Value = slog.StringValue(strings.ToLower(a.Value.String()))
-		}
-		return a
-	}}))
+	return s.Inject.Validate()
 }
 
 // list is a flag with values separated by commas; an empty one is no value.
