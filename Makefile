@@ -74,7 +74,7 @@ bench: ## Measure what the design promises, side by side with peers where there 
 
 .PHONY: golden
 golden: ## Rewrite the golden files from what the code does now; review the diff
-	@envoy=$$($(CLUSTER) tool envoy) && SLUICE_ENVOY=$$envoy go test ./pkg/inject ./pkg/mesh ./pkg/xds ./pkg/canary ./pkg/validate -update
+	@envoy=$$($(CLUSTER) tool envoy) && SLUICE_ENVOY=$$envoy go test ./pkg/inject ./pkg/mesh ./pkg/xds ./pkg/canary ./pkg/validate ./cmd/webhook/settings -update
 
 .PHONY: lint
 lint: ## go vet and golangci-lint, pinned in golangci.mod

@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
-	"github.com/sluice-mesh/sluice/pkg/inject"
+	"github.com/sluice-mesh/sluice/cmd/webhook/settings"
 	kubemesh "github.com/sluice-mesh/sluice/pkg/kube/mesh"
-	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 func checkInjectCommand(s *shell) *cobra.Command {
@@ -51,28 +50,6 @@ Exit codes:
 	return cmd
 }
 
-// injection is the answer about one workload.
-type injection struct {
-	Kind      string `json:"kind"`
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	// Outcome is injected, skipped or refused.
-	Outcome string        `json:"outcome"`
-	Reason  inject.Reason `json:"reason"`
-	Message string        `json:"message"`
-	// Target is the virtual node or gateway, as KIND/NAMESPACE/NAME.
-	Target string `json:"target,omitempty"`
-	// Missing tells of a pod that exists without the proxy that it would get now.
-	Missing bool `json:"missing,omitempty"`
-}
-
-// The outcomes.
-const (
-	outcomeInjected = "injected"
-	outcomeSkipped  = "skipped"
-	outcomeRefused  = "refused"
-)
-
 func (s *shell) checkInject(ctx context.Context, files []string, output string, args []string) error {
 	in, workloads, err := s.workloads(ctx, files, args)
 	if err != nil {
@@ -81,10 +58,14 @@ func (s *shell) checkInject(ctx context.Context, files []string, output string, 
 	for _, l := range in.lost {
 		s.line(red, "error", l.text)
 	}
-	c := newInjectCheck(in, s.system)
+	defaults, err := settings.Parse(nil, noEnv, io.Discard)
+	if err != nil {
+		return err
+	}
+	c := newInjector(in, s.system, defaults.Inject)
 	answers, ok := []injection{}, len(in.lost) == 0
 	for _, w := range workloads {
-		a, err := c.check(w)
+		a, err := c.answer(w)
 		if err != nil {
 			s.line(red, "error", fmt.Sprintf("%s/%s/%s: %v", w.GetKind(), w.GetNamespace(), w.GetName(), err))
 			ok = false
@@ -108,11 +89,7 @@ func (s *shell) workloads(ctx context.Context, files, args []string) (*input, []
 		if len(args) > 0 {
 			return nil, nil, errors.New("give TYPE/NAME to ask the cluster, or -f for files, not both")
 		}
-		namespace := *s.cluster.Namespace
-		if namespace == "" {
-			namespace = "default"
-		}
-		objects, problems, err := s.read(files, namespace, func(kind schema.GroupKind) bool {
+		objects, problems, err := s.read(files, s.fileNamespace(), func(kind schema.GroupKind) bool {
 			_, workload := workloadOf(kind)
 			return workload || kubemesh.InSnapshot(kind)
 		})
@@ -153,70 +130,6 @@ func (s *shell) workloads(ctx context.Context, files, args []string) (*input, []
 	return in, found, nil
 }
 
-// injectCheck answers as the webhook would, from a snapshot.
-type injectCheck struct {
-	index  *inject.Index
-	system string
-	// labels of the namespaces.
-	labels  map[string]map[string]string
-	assumed func(namespace string) bool
-}
-
-func newInjectCheck(in *input, system string) injectCheck {
-	c := injectCheck{index: &inject.Index{}, system: system, labels: map[string]map[string]string{}, assumed: in.assumed}
-	snapshot := in.snapshot
-	for _, n := range snapshot.Namespaces {
-		c.labels[n.Name] = n.Labels
-	}
-	model, _ := mesh.Build(snapshot)
-	// A selector that cannot be read selects nothing; the model's problems tell of it elsewhere.
-	for _, v := range snapshot.VirtualNodes {
-		if node := model.Node(mesh.ProxyID{Kind: mesh.ProxyVirtualNode, Namespace: v.Namespace, Name: v.Name}); node != nil {
-			_ = c.index.Set(inject.NodeCandidate(v, node.Mesh))
-		}
-	}
-	for _, v := range snapshot.VirtualGateways {
-		if gateway := model.Gateway(mesh.ProxyID{Kind: mesh.ProxyVirtualGateway, Namespace: v.Namespace, Name: v.Name}); gateway != nil {
-			_ = c.index.Set(inject.GatewayCandidate(v, gateway.Mesh))
-		}
-	}
-	return c
-}
-
-func (c injectCheck) check(object *unstructured.Unstructured) (injection, error) {
-	kind, _ := workloadOf(object.GroupVersionKind().GroupKind())
-	out := injection{Kind: kind.kind, Namespace: object.GetNamespace(), Name: object.GetName(), Outcome: outcomeSkipped}
-	raw, err := kind.pod(object)
-	if err != nil {
-		return out, err
-	}
-	pod, err := inject.Decode(raw, out.Namespace)
-	if err != nil {
-		return out, err
-	}
-	labels := c.labels[out.Namespace]
-	if c.assumed != nil && c.assumed(out.Namespace) {
-		labels = map[string]string{appmeshv1beta2.AnnotationSidecarInjectorWebhook: appmeshv1beta2.ValueEnabled}
-	}
-	if asked, reason := inject.Asked(out.Namespace, c.system, labels); !asked {
-		out.Reason, out.Message = reason, reason.Sentence()
-		return out, nil
-	}
-	d := inject.Decide(pod, labels, c.index)
-	out.Reason, out.Message = d.Reason, d.Message
-	if d.Target.Name != "" {
-		out.Target = fmt.Sprintf("%s/%s/%s", d.Target.Kind, d.Target.Namespace, d.Target.Name)
-	}
-	switch {
-	case d.Deny:
-		out.Outcome = outcomeRefused
-	case d.Inject, d.Reason == inject.ReasonAlreadyInjected:
-		out.Outcome = outcomeInjected
-		out.Missing = d.Inject && kind.kind == "Pod" && object.GetUID() != ""
-	}
-	return out, nil
-}
-
 // printInjections writes a line per workload, or all as data.
 func (s *shell) printInjections(answers []injection, output string) error {
 	if output != "" {
@@ -232,14 +145,11 @@ func (s *shell) printInjections(answers []injection, output string) error {
 	}
 	colours := map[string]string{outcomeInjected: green, outcomeSkipped: yellow, outcomeRefused: red}
 	for _, a := range answers {
-		word, why := a.Outcome, a.Message
-		if a.Target != "" {
-			why += ", as " + a.Target
-		}
+		word := a.Outcome
 		if a.Missing {
-			word, why = outcomeSkipped, "it exists without a proxy and would get one now, as "+a.Target+"; create it again"
+			word = outcomeSkipped
 		}
-		if _, err := fmt.Fprintf(s.Out, "%s/%s/%s: %s: %s (%s)\n", a.Kind, a.Namespace, a.Name, paint(s.Out, colours[word], word), why, a.Reason); err != nil {
+		if _, err := fmt.Fprintf(s.Out, "%s: %s: %s\n", a.object(), paint(s.Out, colours[word], word), a.why()); err != nil {
 			return err
 		}
 	}

@@ -148,11 +148,9 @@ func (s *shell) printConfig(resources *xds.Resources, o configOptions) error {
 
 // gather reads the objects, and finds out whose configuration is meant.
 func (s *shell) gather(ctx context.Context, o configOptions, args []string) (*input, mesh.ProxyID, error) {
-	namespace := *s.cluster.Namespace
+	namespace := s.fileNamespace()
 	if len(o.files) == 0 {
 		namespace = s.namespace()
-	} else if namespace == "" {
-		namespace = "default"
 	}
 	wanted, err := o.target(args, namespace)
 	if err != nil {

@@ -8,6 +8,7 @@
 //	source.go    where objects come from: files, or the cluster
 //	target.go    which proxy is meant
 //	workload.go  which pods are meant
+//	injector.go  what the webhook would answer about them
 //	complete.go  what the shell suggests
 package main
 
@@ -116,7 +117,7 @@ Exit codes of all commands:
 	})
 	flags.StringVar(&s.system, "sluice-namespace", sluice.SystemNamespace, "namespace that Sluice is installed in")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
-	cmd.AddCommand(checkInjectCommand(s), configCommand(s), proxyStatusCommand(s), versionCommand(s))
+	cmd.AddCommand(checkInjectCommand(s), configCommand(s), injectCommand(s), proxyStatusCommand(s), versionCommand(s))
 	return cmd
 }
 

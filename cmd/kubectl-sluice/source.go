@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,13 @@ func (s *shell) fromFiles(paths []string, namespace string) (*input, error) {
 
 // read reads the objects of the wanted kinds.
 func (s *shell) read(paths []string, namespace string, wanted func(schema.GroupKind) bool) ([]*unstructured.Unstructured, []manifest.Problem, error) {
-	return manifest.Reader{Stdin: s.In, Wanted: wanted, Namespace: namespace, ClusterScoped: clusterScoped}.Read(paths)
+	reader := manifest.Reader{Stdin: s.In, Wanted: wanted, Namespace: namespace, ClusterScoped: clusterScoped}
+	documents, err := reader.Open(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	objects, problems := reader.Objects(documents)
+	return objects, problems, nil
 }
 
 // snapshotInput makes of what was read what a cluster would have.
@@ -176,4 +183,9 @@ func (s *shell) namespace() string {
 		return "default"
 	}
 	return namespace
+}
+
+// fileNamespace is that of objects in files without one: that of -n, else default.
+func (s *shell) fileNamespace() string {
+	return cmp.Or(*s.cluster.Namespace, "default")
 }

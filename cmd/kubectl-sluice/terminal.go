@@ -37,6 +37,13 @@ func (s *shell) warn(text string) {
 	}
 }
 
+// note tells what was done, unless nobody wants to know.
+func (s *shell) note(text string) {
+	if !s.quiet {
+		s.line(uncoloured, "note", text)
+	}
+}
+
 // line writes one line, so that scripts can count and filter.
 func (s *shell) line(colour, label, text string) {
 	fmt.Fprintf(s.ErrOut, "%s %s\n", paint(s.ErrOut, colour, label+":"), strings.ReplaceAll(text, "\n", " "))

@@ -68,16 +68,20 @@ func workloadArgument(argument string) (workloadKind, string, error) {
 }
 
 // pod is the pod that the workload would create, as JSON.
-func (k workloadKind) pod(object *unstructured.Unstructured) ([]byte, error) {
-	template := object.Object
+func (k workloadKind) pod(object map[string]any) ([]byte, error) {
+	template := object
 	if len(k.template) > 0 {
-		found, ok, err := unstructured.NestedMap(object.Object, k.template...)
+		found, ok, err := unstructured.NestedMap(object, k.template...)
 		if err != nil || !ok {
 			return nil, fmt.Errorf("%s: there is no pod template", strings.Join(k.template, "."))
 		}
 		template = found
 	}
-	return json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]})
+	pod := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]}
+	if pod["metadata"] == nil {
+		pod["metadata"] = map[string]any{} // a Job's template needs none
+	}
+	return json.Marshal(pod)
 }
 
 // getWorkload reads a workload from the cluster.

@@ -40,30 +40,43 @@ type Problem struct {
 
 func (p Problem) String() string { return p.Source + ": " + p.Err.Error() }
 
-// Read reads all paths. Directories are walked for .yaml, .yml and .json; those whose names start with a dot are left
-// out. Where two files hold the same object, the later counts, as it would for kubectl apply. The error is that nothing
-// could be read, or not everything that was named.
-func (r Reader) Read(paths []string) ([]*unstructured.Unstructured, []Problem, error) {
+// Open reads the files. Directories are walked for .yaml, .yml and .json; those whose names start with a dot are left out.
+// The error is that not everything that was named could be read.
+func (r Reader) Open(paths []string) ([]Document, error) {
 	files, err := expand(paths)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c := &collector{Reader: r, at: map[key]int{}}
+	var out []Document
 	for _, path := range files {
 		text, err := r.open(path)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if path == Stdin {
 			path = "standard input"
 		}
-		c.file(path, text)
+		out = append(out, documents(path, text)...)
+	}
+	return out, nil
+}
+
+// Objects gives the objects in the documents. Where two have the same object, the later counts, as it would for kubectl
+// apply.
+func (r Reader) Objects(documents []Document) ([]*unstructured.Unstructured, []Problem) {
+	c := &collector{Reader: r, at: map[key]int{}}
+	for _, document := range documents {
+		objects, problems := document.Objects()
+		c.problems = append(c.problems, problems...)
+		for _, object := range objects {
+			c.object(object)
+		}
 	}
 	out := make([]*unstructured.Unstructured, 0, len(c.found))
 	for _, f := range c.found {
 		out = append(out, f.object)
 	}
-	return out, c.problems, nil
+	return out, c.problems
 }
 
 func (r Reader) open(path string) ([]byte, error) {
@@ -162,34 +175,12 @@ type collector struct {
 	problems []Problem
 }
 
-func (c *collector) file(path string, text []byte) {
-	documents := split(text)
-	for i, doc := range documents {
-		source := path
-		if len(documents) > 1 {
-			source = fmt.Sprintf("%s: document %d", path, i+1)
-		}
-		objects, err := decode(doc)
-		if err != nil {
-			c.problem(source, err)
-		}
-		for _, object := range objects {
-			c.object(source, object)
-		}
-	}
-}
-
 func (c *collector) problem(source string, err error) {
 	c.problems = append(c.problems, Problem{Source: source, Err: err})
 }
 
-// object takes one object, or the items of a list.
-func (c *collector) object(source string, content map[string]any) {
-	u := &unstructured.Unstructured{Object: content}
-	if u.IsList() && strings.HasSuffix(u.GetKind(), "List") {
-		c.items(source, u)
-		return
-	}
+func (c *collector) object(object Object) {
+	source, u := object.Source, &unstructured.Unstructured{Object: object.Content}
 	if u.GetKind() == "" || u.GetAPIVersion() == "" {
 		// Files of other tools lie in such directories too. Half of a type is somebody's mistake.
 		if u.GetKind() != "" || u.GetAPIVersion() != "" {
@@ -201,7 +192,7 @@ func (c *collector) object(source string, content map[string]any) {
 	if !c.Wanted(kind) {
 		return
 	}
-	if err := readable(content); err != nil {
+	if err := readable(object.Content); err != nil {
 		c.problem(source, fmt.Errorf("%s: %w", kind.Kind, err))
 		return
 	}
@@ -212,23 +203,6 @@ func (c *collector) object(source string, content map[string]any) {
 		u.SetNamespace(c.Namespace)
 	}
 	c.keep(source, u)
-}
-
-// items takes the objects of a List, or of one that is of a kind, whose items may leave out what the list says.
-func (c *collector) items(source string, list *unstructured.Unstructured) {
-	items, _ := list.Object["items"].([]any)
-	for i, item := range items {
-		source := fmt.Sprintf("%s: item %d", source, i+1)
-		object, ok := item.(map[string]any)
-		if !ok {
-			c.problem(source, errors.New("this is not an object"))
-			continue
-		}
-		if of := strings.TrimSuffix(list.GetKind(), "List"); of != "" && object["kind"] == nil && object["apiVersion"] == nil {
-			object["kind"], object["apiVersion"] = of, list.GetAPIVersion()
-		}
-		c.object(source, object)
-	}
 }
 
 // readable looks at what everything else relies on.
