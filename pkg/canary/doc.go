@@ -23,6 +23,9 @@
 //	         '--------------------------- Finalising         the traffic goes back, then the target to zero;
 //	                                                         also where a target that was put back ends
 //
+// How a canary gets its traffic in Progressing is the strategy's: weight after weight, all matching requests at once,
+// or none until the end. See strategy.go.
+//
 // The state is the Canary's status, and nothing else is remembered. The shell (pkg/kube/canary) gathers an Observation,
 // calls Next, writes Plan.Status, and only then makes Plan.Facts true. If it dies in between, the next pass sees that
 // state and cluster differ and gives the same facts: a fact is repeated, a step is never skipped or taken twice. The
@@ -39,7 +42,8 @@
 //	      |              |
 //	<target>-primary  <target>          Deployments: a copy that we write, and the user's own
 //
-// Read next.go first, then the phases in order of life: initialize.go, idle.go, progress.go, rollback.go, promote.go.
+// Read next.go first, then the phases in order of life: initialize.go, idle.go, progress.go, rollback.go, promote.go;
+// then strategy.go.
 // facts.go says in which order things become true, and why. The builders of the objects (virtualnode.go, service.go,
 // primary.go and so on) are what the facts mean; testdata shows them. The films in testdata/*.txtar show the rest.
 package canary

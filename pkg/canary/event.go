@@ -36,19 +36,22 @@ const (
 	ReasonNewRevision = "NewRevision"
 	// ReasonBlocked is a rollout that must not start, or not go on, because of its spec or what the spec refers to.
 	ReasonBlocked = "RolloutBlocked"
+	// ReasonKubernetes is what the provider kubernetes cannot do and makes do without.
+	ReasonKubernetes = "NotOnKubernetes"
 	// ReasonIntervalRaised is an interval that is too short to be honoured.
 	ReasonIntervalRaised = "IntervalRaised"
 	// ReasonWaitingForApproval is a webhook that does not agree yet.
 	ReasonWaitingForApproval = "WaitingForApproval"
-	// ReasonRestarted is a newer revision in the middle of a rollout.
+	// ReasonRestarted is a newer revision, or another strategy, in the middle of a rollout.
 	ReasonRestarted = "AnalysisRestarted"
 	// ReasonReverted is a target that went back to the promoted revision in the middle of a rollout.
 	ReasonReverted = "RevisionReverted"
 
 	// ReasonStarted is a check before the canary has traffic.
 	ReasonStarted = "AnalysisStarted"
-	// ReasonAdvanced is a step.
+	// ReasonAdvanced is a step, ReasonIterated a check that passed and leaves the weight as it is.
 	ReasonAdvanced = "WeightAdvanced"
+	ReasonIterated = "IterationAdvanced"
 	// ReasonHookPassed and ReasonHookFailed are answers of webhooks.
 	ReasonHookPassed = "HookPassed"
 	ReasonHookFailed = "HookFailed"

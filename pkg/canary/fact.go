@@ -1,5 +1,7 @@
 package canary
 
+import "fmt"
+
 // Fact is something that must be true in the cluster. The set is closed: the shell has one case per type.
 // A fact says what, never how: making a true fact true again changes nothing.
 type Fact interface{ fact() }
@@ -37,10 +39,29 @@ type PrimaryScaler struct {
 // ApexService wants the apex Service to select the primary.
 type ApexService struct{}
 
-// Weights is a pair of percentages that sum to 100. As a fact it wants the apex router to hold them.
+// Weights says where requests to the apex go, in percent. As a fact it wants the apex router to hold them.
 type Weights struct {
-	// Primary and Canary are percentages.
+	// Primary and Canary share everybody's requests and sum to 100; in an A/B test, those that do not match.
 	Primary, Canary int
+	// Matched is the canary's share of the requests that an A/B test matches; the primary has the rest of them.
+	Matched int
+}
+
+// ReachCanary tells whether any user's request goes to the canary.
+func (w Weights) ReachCanary() bool { return w.Canary > 0 || w.Matched > 0 }
+
+// String is for messages.
+func (w Weights) String() string {
+	text := fmt.Sprintf("primary %d canary %d", w.Primary, w.Canary)
+	if w.Matched > 0 {
+		text += fmt.Sprintf(" matched %d", w.Matched)
+	}
+	return text
+}
+
+// takesFrom tells whether the canary has more of something in other.
+func (w Weights) takesFrom(other Weights) bool {
+	return w.Canary < other.Canary || w.Matched < other.Matched
 }
 
 // TargetScale wants the target at Replicas. Zero is enforced; another number is written only while the target has

@@ -16,8 +16,8 @@ import (
 // Weights that take traffic from the canary come first of all: whatever else is broken, the traffic goes back.
 func (p *pass) facts() []Fact {
 	var first []Fact
-	if w := p.obs.Weights; w != nil && w.Canary > p.weights().Canary {
-		first = []Fact{p.weights()}
+	if w := p.obs.Weights; w != nil && p.weights().takesFrom(*w) {
+		first = p.route()
 	}
 	switch p.st.Phase {
 	case "":
@@ -25,13 +25,29 @@ func (p *pass) facts() []Fact {
 	case canaryv1beta1.CanaryPhaseInitializing:
 		return p.initialFacts()
 	case canaryv1beta1.CanaryPhaseFailed:
-		return join(p.weights(), p.targetAtZero(), p.standing())
+		return join(p.route(), p.targetAtZero(), p.standing())
 	case progressing, waitingPromotion, canaryv1beta1.CanaryPhasePromoting:
-		return join(first, p.standing(), p.targetRunning(), p.weights())
+		return join(first, p.standing(), p.targetRunning(), p.route())
 	case canaryv1beta1.CanaryPhaseFinalising:
-		return join(first, p.standing(), p.weights())
+		return join(first, p.standing(), p.route())
 	}
-	return join(first, p.standing(), p.weights(), p.targetAtZero())
+	return join(first, p.standing(), p.route(), p.targetAtZero())
+}
+
+// route wants the weights of the state in the apex router, where there is one.
+func (p *pass) route() []Fact {
+	if !p.routed() {
+		return nil
+	}
+	return []Fact{p.weights()}
+}
+
+// meshObjects wants what the mesh routes by, where there is a mesh.
+func (p *pass) meshObjects() []Fact {
+	if !p.routed() {
+		return nil
+	}
+	return []Fact{MeshObjects{}}
 }
 
 func join(parts ...any) []Fact {
@@ -52,7 +68,7 @@ func (p *pass) initialFacts() []Fact {
 	if p.obs.Target == nil {
 		return nil
 	}
-	out := []Fact{p.keep(), MeshObjects{}, VersionServices{}}
+	out := join(p.keep(), p.meshObjects(), VersionServices{})
 	if p.obs.MeshReady {
 		out = append(out, p.primaryRuns(p.st.Rollout.Revision))
 		out = append(out, p.scaler()...)
@@ -60,7 +76,7 @@ func (p *pass) initialFacts() []Fact {
 	if p.primaryTookOver() && p.obs.Primary.serves() {
 		out = append(out, ApexService{})
 	}
-	return append(out, p.weights())
+	return append(out, p.route()...)
 }
 
 // standing is what is true from the end of the initialisation to the end of the Canary.
@@ -72,7 +88,7 @@ func (p *pass) standing() []Fact {
 	if p.obs.Target == nil {
 		return out // what is generated follows from the target's pods; all stays as it is until it is back
 	}
-	out = append(out, MeshObjects{}, VersionServices{})
+	out = join(out, p.meshObjects(), VersionServices{})
 	switch rev := p.st.LastPromotedSpec; {
 	case p.promoting():
 		out = append(out, p.primaryRuns(p.st.Rollout.Revision))

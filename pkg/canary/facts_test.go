@@ -61,7 +61,7 @@ func TestFacts(t *testing.T) {
 			all(canaryv1beta1.CanaryPhaseInitialized, 0, nil),
 			"keep bb, mesh, services, primary aa floor 0, scaler, apex, weights 100/0, target 0"},
 		"and not while its traffic has not left": {
-			all(canaryv1beta1.CanaryPhaseSucceeded, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{90, 10} }),
+			all(canaryv1beta1.CanaryPhaseSucceeded, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{Primary: 90, Canary: 10} }),
 			"weights 100/0, keep bb, mesh, services, primary aa floor 0, scaler, apex, weights 100/0"},
 		"and not while nobody else serves": {
 			all(canaryv1beta1.CanaryPhaseSucceeded, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Primary.Ready = 0 }),
@@ -76,7 +76,7 @@ func TestFacts(t *testing.T) {
 			all(progressing, 20, func(c *canaryv1beta1.Canary, o *Observation) { o.Target.Replicas = 7 }),
 			"keep bb, mesh, services, primary aa floor 3, scaler 3, apex, target 7, weights 80/20"},
 		"weights that sink come first, a restart's for one": {
-			all(progressing, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{50, 50} }),
+			all(progressing, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{Primary: 50, Canary: 50} }),
 			"weights 100/0, keep bb, mesh, services, primary aa floor 3, scaler 3, apex, target 2, weights 100/0"},
 		"the promoted template is the one that was kept, whatever the target holds": {
 			all(canaryv1beta1.CanaryPhasePromoting, 50, func(c *canaryv1beta1.Canary, o *Observation) { o.Target.Revision = "00000000000000cc" }),
@@ -85,7 +85,7 @@ func TestFacts(t *testing.T) {
 			all(canaryv1beta1.CanaryPhaseFinalising, 0, nil),
 			"keep bb, mesh, services, primary bb floor 3, scaler 3, apex, weights 100/0"},
 		"a rollback begins with the weights": {
-			all(failed, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{50, 50} }),
+			all(failed, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{Primary: 50, Canary: 50} }),
 			"weights 100/0, keep bb, mesh, services, primary aa floor 0, scaler, apex"},
 		"then the target": {
 			all(failed, 0, nil),

@@ -16,6 +16,7 @@ import (
 // options of a case are a document of its input.
 type options struct {
 	Weight      int    // the canary's, in percent
+	Matched     int    // the same of what an A/B test matches
 	MinReplicas int32  // the primary's floor
 	Revision    string // that the primary gets
 }
@@ -42,11 +43,12 @@ func build(t *testing.T, docs map[string]map[string]any) []any {
 	for _, vn := range VirtualNodes(c, pods) {
 		out = append(out, vn)
 	}
-	for _, vr := range VirtualRouters(c, pods, Weights{Primary: 100 - o.Weight, Canary: o.Weight}) {
+	weights := Weights{Primary: 100 - o.Weight, Canary: o.Weight, Matched: o.Matched}
+	for i, vr := range VirtualRouters(c, pods, weights) {
 		out = append(out, vr)
-	}
-	if w := WeightsOf(c, VirtualRouters(c, pods, Weights{Primary: 100 - o.Weight, Canary: o.Weight})[0]); w == nil || w.Canary != o.Weight {
-		t.Errorf("weights are written as %d and read as %v", o.Weight, w)
+		if w := WeightsOf(c, vr); i == 0 && (w == nil || *w != weights) {
+			t.Errorf("weights are written as %v and read as %v", weights, w)
+		}
 	}
 	for _, vs := range VirtualServices(c) {
 		out = append(out, vs)

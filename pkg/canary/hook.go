@@ -88,7 +88,7 @@ func (p *pass) announce() {
 
 // checkHooks are the webhooks whose refusal is a failed check.
 func (p *pass) checkHooks() []hook {
-	if p.weight() == 0 {
+	if !p.underway() {
 		return slices.DeleteFunc(p.hooks(canaryv1beta1.PreRolloutHook), func(h hook) bool {
 			return slices.Contains(p.st.Rollout.HooksPassed, h.key)
 		})
@@ -119,7 +119,7 @@ func (p *pass) hooksDue() bool {
 // callHooks asks the hooks of this check and reads their answers: what failed, and whether all have answered.
 func (p *pass) callHooks() (failure *Event, answered bool) {
 	kind := "external"
-	if p.weight() == 0 {
+	if !p.underway() {
 		kind = "pre-rollout"
 	}
 	hooks := p.checkHooks()

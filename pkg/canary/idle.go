@@ -90,7 +90,10 @@ func (p *pass) noStrategy() string {
 	if why := p.unsupportedStrategy(); why != "" {
 		return why
 	}
-	if !p.skipAnalysis() && len(schedule(p.analysis())) == 0 {
+	if p.skipAnalysis() {
+		return ""
+	}
+	if _, more := p.next(position{}); !more {
 		return "the analysis has no step that shifts traffic"
 	}
 	return ""
@@ -131,22 +134,37 @@ func (p *pass) start() {
 	if p.intervalRaised() {
 		p.emit(warning(ReasonIntervalRaised, "analysis.interval %s runs as %s", p.analysis().Interval, p.interval()))
 	}
+	p.sayWithoutMesh()
 	p.reset(p.obs.Primary.Replicas)
 	p.wait(fmt.Sprintf("scales up %s", p.target()))
 }
 
-// restart begins again with a revision that came while another was under analysis.
-func (p *pass) restart() {
+// sayWithoutMesh says, in Flagger's words, what a release without a mesh makes do without.
+func (p *pass) sayWithoutMesh() {
+	if p.routed() || p.skipAnalysis() {
+		return
+	}
+	if len(p.analysis().Match) > 0 {
+		p.emit(warning(ReasonKubernetes, "A/B testing is not supported when using the kubernetes provider"))
+	}
+	if p.analysis().Iterations.IntOr(0) < 1 {
+		p.emit(warning(ReasonKubernetes, "Progressive traffic is not supported when using the kubernetes provider"))
+		p.emit(warning(ReasonKubernetes, "Setting canaryAnalysis.iterations: %d", defaultIterations))
+	}
+}
+
+// restart begins again, with a revision that came while another was under analysis, or in another way.
+func (p *pass) restart(say Event) {
 	if !p.canLeave() {
 		return
 	}
-	p.emit(normal(ReasonRestarted, "New revision detected! Restarting analysis for %s", p.target()))
+	p.emit(say)
 	floor := p.st.Rollout.MinPrimaryReplicas
 	if p.obs.Primary != nil {
 		floor = max(floor, p.obs.Primary.Replicas)
 	}
 	p.reset(floor)
-	p.wait(fmt.Sprintf("rolls out the new revision of %s", p.target()))
+	p.wait(fmt.Sprintf("rolls out %s from the beginning", p.target()))
 }
 
 // reset makes the state that of a rollout at its very beginning.
@@ -159,6 +177,7 @@ func (p *pass) reset(floor int32) {
 	p.st.Rollout = &canaryv1beta1.RolloutStatus{
 		Revision:           rev,
 		ControllerRevision: revisionName(p.Name, rev),
+		Strategy:           p.strategy(),
 		StartedTime:        p.stamp(),
 		LastCheckTime:      p.stamp(),
 		MinPrimaryReplicas: max(1, floor),

@@ -31,10 +31,12 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 		switch f := f.(type) {
 		case Weights:
 			law(f.Primary+f.Canary == 100 && f.Primary >= 0 && f.Canary >= 0, "weights %v do not sum to 100", f)
-			law(after.Phase == canaryv1beta1.CanaryPhaseInitializing || f.Canary == is, "weights %v, state has %d", f, is)
+			law(after.Phase == canaryv1beta1.CanaryPhaseInitializing || f == routed(after, is), "weights %v, state has %d", f, is)
 		case TargetScale:
 			law(f.Replicas > 0 || obs.Primary.serves(), "target to zero without a primary that serves")
-			law(f.Replicas > 0 || obs.Weights != nil && obs.Weights.Canary == 0, "target to zero while it gets traffic")
+			mesh := obs.Weights != nil && !obs.Weights.ReachCanary()
+			apex := c.Spec.Provider == canaryv1beta1.ProviderKubernetes && obs.ApexReady
+			law(f.Replicas > 0 || mesh || apex, "target to zero while it gets traffic")
 		}
 	}
 	law(after.Phase != failed || is == 0, "Failed at weight %d", is)
@@ -42,15 +44,19 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 	law(before.Phase == failed || after.Phase != failed || was == 0 || obs.Primary.serves(), "rolled back to a primary without endpoints")
 
 	if is > was {
-		law(obs.Weights != nil && *obs.Weights == (Weights{Primary: 100 - was, Canary: was}), "a step while the router lags")
+		law(obs.Weights != nil && *obs.Weights == (routed(before, was)), "a step while the router lags")
 		law(obs.MeshReady, "a step while mesh objects are missing")
 		law(after.FailedChecks == before.FailedChecks, "a step on a failed check")
 		law(obs.Target != nil && settings{c}.interval() > 0 && obs.Now.Sub(before.Rollout.LastCheckTime.Time) >= settings{c}.interval(),
 			"a step before the interval was over")
 		for _, m := range after.Rollout.Metrics {
-			law(was == 0 || m.Verdict == canaryv1beta1.VerdictPass, "a step although %s is %s", m.Name, m.Verdict)
+			law(!underway(&before) || m.Verdict == canaryv1beta1.VerdictPass, "a step although %s is %s", m.Name, m.Verdict)
 		}
 		next, _ := nextWeight(schedule(settings{c}.analysis()), was)
+		if n := (settings{c}).analysis().Iterations.IntOr(0); n > 0 {
+			next = 100
+			law(StrategyOf(c) == canaryv1beta1.StrategyABTesting || before.Iterations.Int() >= n, "all traffic after %v of %d checks", before.Iterations, n)
+		}
 		law(is == next, "a step from %d to %d, the schedule has %d", was, is, next)
 	}
 	law(after.FailedChecks <= before.FailedChecks+1, "more than one failed check at once")
@@ -58,6 +64,14 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 		law(r.MinPrimaryReplicas >= before.Rollout.MinPrimaryReplicas, "the primary's floor sank during the rollout")
 	}
 	return out
+}
+
+// routed are the weights that a share, in percent, of a rollout's own requests means.
+func routed(st canaryv1beta1.CanaryStatus, share int) Weights {
+	if st.Rollout.Strategy == canaryv1beta1.StrategyABTesting {
+		return Weights{Primary: 100, Matched: share}
+	}
+	return Weights{Primary: 100 - share, Canary: share}
 }
 
 // TestLaws plays random scenes: users push, revert, suspend and edit; pods come and go; metrics pass, fail and fall
@@ -129,6 +143,8 @@ func scene(t *rapid.T) []string {
 		return []string{"spec", pick("{suspend: true}", "{suspend: false}", "{skipAnalysis: true}", "{skipAnalysis: false}",
 			"{analysis: {stepWeight: 25, maxWeight: 100}}", "{analysis: {stepWeight: 5, maxWeight: 30}}",
 			"{analysis: {stepWeightPromotion: 30}}", "{analysis: {stepWeightPromotion: 0}}",
+			"{analysis: {iterations: 3}}", "{analysis: {iterations: 2}}", "{analysis: {iterations: null}}",
+			"{analysis: {match: [{headers: {x-canary: {exact: insider}}}]}}", "{analysis: {match: null}}",
 			"{analysis: {gate: {noData: Hold}}}", "{analysis: {threshold: 1}}")}
 	case "acks", "writes":
 		return []string{verb, pick("on", "off")}

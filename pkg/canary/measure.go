@@ -43,7 +43,7 @@ func MayStart(c *canaryv1beta1.Canary) bool {
 		canaryv1beta1.CanaryPhaseWaiting:
 		return true
 	case canaryv1beta1.CanaryPhaseProgressing:
-		return c.Status.CanaryWeight == 0
+		return !underway(&c.Status)
 	}
 	return false
 }

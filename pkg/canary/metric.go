@@ -14,7 +14,7 @@ import (
 // is nothing to measure.
 func MetricWindow(c *canaryv1beta1.Canary, now time.Time) map[string]Span {
 	r := c.Status.Rollout
-	if c.Spec.Analysis == nil || r == nil || c.Status.CanaryWeight == 0 ||
+	if c.Spec.Analysis == nil || r == nil || !underway(&c.Status) ||
 		c.Status.Phase != progressing && c.Status.Phase != waitingPromotion {
 		return nil
 	}
@@ -48,7 +48,7 @@ type judgement struct {
 // judge compares the measurements with the ranges of the spec.
 func (p *pass) judge() judgement {
 	var j judgement
-	if p.weight() == 0 {
+	if !p.underway() {
 		return j
 	}
 	for _, m := range p.analysis().Metrics {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
 // progress takes the canary from step to step. What can only lower the weight comes first and waits for nothing;
@@ -19,7 +21,10 @@ func (p *pass) progress() {
 		p.revert()
 		return
 	case p.revision() != p.st.Rollout.Revision:
-		p.restart()
+		p.restart(normal(ReasonRestarted, "New revision detected! Restarting analysis for %s", p.target()))
+		return
+	case p.strategyChanged():
+		p.restart(normal(ReasonRestarted, "Strategy changed to %s! Restarting analysis for %s", p.strategy(), p.target()))
 		return
 	case p.st.FailedChecks.Int() >= p.threshold():
 		p.rollBackAtThreshold() // it was held because the primary had no endpoint
@@ -86,7 +91,7 @@ func (p *pass) tooEarly() bool {
 func (p *pass) due() time.Time {
 	r := p.st.Rollout
 	due := r.LastCheckTime.Add(p.interval())
-	if p.weight() > 0 && len(p.analysis().Metrics) > 0 {
+	if p.underway() && len(p.analysis().Metrics) > 0 {
 		due = later(due, r.StepReachedTime.Add(p.interval()/2), p.obs.MeasuringSince.Add(p.interval()))
 	}
 	return stamp(due).Time
@@ -134,7 +139,7 @@ func (p *pass) check(notReady string) {
 	if len(p.ask) > 0 {
 		return
 	}
-	if p.weight() == 0 {
+	if !p.underway() {
 		// The first hooks are for a canary that is up: a test of one that is still starting would fail for nothing.
 		if e := p.holdUp(notReady); e != nil {
 			p.st.Rollout.Metrics = metrics.results
@@ -185,7 +190,7 @@ func (p *pass) holdUp(notReady string) *Event {
 	switch {
 	case notReady != "":
 		e = warning(ReasonCanaryNotReady, "canary %s %s not ready: %s", p.kindLower(), p.target(), notReady)
-	case p.weight() == 0 && p.cannotStart() != "":
+	case !p.underway() && p.cannotStart() != "":
 		e = warning(ReasonBlocked, "Halt %s advancement %s", p.full(), p.cannotStart())
 	case p.noStrategy() != "": // edited meanwhile; without a next step it must not look like the end
 		e = warning(ReasonBlocked, "Halt %s advancement %s", p.full(), p.noStrategy())
@@ -217,21 +222,32 @@ func (p *pass) fail(e Event) {
 
 // advance takes the next step, or promotes after the last.
 func (p *pass) advance() {
-	next, more := nextWeight(schedule(p.analysis()), p.weight())
+	next, more := p.next(p.position())
 	if !more {
 		if p.approved(confirmPromotion) {
 			p.beginPromotion()
 		}
 		return
 	}
-	if !p.approved(confirmTrafficIncrease) {
+	if next.approval != nil && !p.approved(*next.approval) {
 		return
 	}
 	p.checked()
+	p.take(next)
+	p.emit(next.event)
+}
+
+// take makes the state that of a stage. Where the requests go as before, what was counted before counts still.
+func (p *pass) take(s stage) {
+	since, routed := p.st.Rollout.StepReachedTime, p.weights()
+	first := !p.underway()
 	p.enter(progressing) // a schedule that grew brings it back from WaitingPromotion
-	p.setWeight(next)
+	p.setWeight(s.weight)
+	p.st.Iterations = canaryv1beta1.Number(s.iterations)
 	p.st.Rollout.Step++
-	p.emit(normal(ReasonAdvanced, "Advance %s canary weight %d", p.full(), next))
+	if !first && p.weights() == routed {
+		p.st.Rollout.StepReachedTime = since
+	}
 }
 
 // skip promotes a canary without analysis, as soon as it is ready.

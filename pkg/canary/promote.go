@@ -29,7 +29,9 @@ func (p *pass) promote() {
 	}
 	step := p.analysis().StepWeightPromotion.IntOr(0)
 	if step <= 0 || p.weight() == 0 || p.skipAnalysis() {
-		p.emit(normal(ReasonRouted, "Routing all traffic to primary"))
+		if p.routed() {
+			p.emit(normal(ReasonRouted, "Routing all traffic to primary"))
+		}
 		p.routeToPrimary()
 		return
 	}

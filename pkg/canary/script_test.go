@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"sigs.k8s.io/yaml"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
@@ -19,7 +21,8 @@ import (
 //
 //	at 30s success=99.5 p99=120ms   the clock moves on; from 30s on the Envoys report this
 //	push podinfo:3.1.1              somebody changes the target's image
-//	want Progressing weight=10      the state now; also failed= target= primary= router= floor= step= why="..."
+//	want Progressing weight=10      the state now; also failed= iterations= target= primary= floor= step= why="...",
+//	                                and what the router gives the canary: router= and, of an A/B test's requests, matched=
 //	event "..."                     was emitted since the last event line that matched; order counts
 //	quiet                           no event was emitted since then
 //
@@ -169,14 +172,16 @@ func (w *world) metric(name, value string) {
 func (w *world) want(args []string) error {
 	st := w.canary.Status
 	got := map[string]string{
-		"weight":  strconv.Itoa(st.CanaryWeight.Int()),
-		"failed":  strconv.Itoa(st.FailedChecks.Int()),
-		"router":  "none",
-		"target":  "none",
-		"primary": "none",
+		"weight":     strconv.Itoa(st.CanaryWeight.Int()),
+		"iterations": strconv.Itoa(st.Iterations.Int()),
+		"failed":     strconv.Itoa(st.FailedChecks.Int()),
+		"router":     "none",
+		"target":     "none",
+		"primary":    "none",
 	}
 	if w.router != nil {
 		got["router"] = strconv.Itoa(w.router.Canary)
+		got["matched"] = strconv.Itoa(w.router.Matched)
 	}
 	if w.target != nil {
 		got["target"] = strconv.Itoa(int(w.target.Replicas))
@@ -223,11 +228,29 @@ func (w *world) quiet([]string) error {
 }
 
 func (w *world) spec(args []string) error {
-	return yaml.Unmarshal([]byte(strings.Join(args, " ")), &w.canary.Spec)
+	return merge(strings.Join(args, " "), &w.canary.Spec)
 }
 
 func (w *world) status(args []string) error {
-	return yaml.Unmarshal([]byte(strings.Join(args, " ")), &w.canary.Status)
+	return merge(strings.Join(args, " "), &w.canary.Status)
+}
+
+// merge applies a merge patch, in YAML: null takes away, and a list is replaced as a whole.
+func merge[T any](text string, into *T) error {
+	patch, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		return err
+	}
+	old, err := json.Marshal(into)
+	if err != nil {
+		return err
+	}
+	merged, err := jsonpatch.MergePatch(old, patch)
+	if err != nil {
+		return err
+	}
+	*into = *new(T)
+	return json.Unmarshal(merged, into)
 }
 
 func (w *world) edit(weight string) error {

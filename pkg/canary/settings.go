@@ -18,6 +18,8 @@ const (
 	defaultMetricInterval = time.Minute
 	// defaultDeadline is how long a workload may take to become ready.
 	defaultDeadline = 600 * time.Second
+	// defaultIterations is how many checks a release without a mesh has to pass when the spec does not say.
+	defaultIterations = 10
 	// staleAfter is how long a weight waits for proxies that do not acknowledge it.
 	staleAfter = 30 * time.Second
 )
@@ -104,8 +106,25 @@ func (s settings) provider() string {
 	return s.Spec.Provider
 }
 
-func (s settings) isAppMesh() bool {
-	return s.provider() == canaryv1beta1.ProviderAppMesh || s.provider() == canaryv1beta1.ProviderAppMeshV1Beta2
+// isServed tells whether we look after Canaries of this provider.
+func (s settings) isServed() bool {
+	switch s.provider() {
+	case canaryv1beta1.ProviderAppMesh, canaryv1beta1.ProviderAppMeshV1Beta2, canaryv1beta1.ProviderKubernetes:
+		return true
+	}
+	return false
+}
+
+// routed tells whether a mesh shares out the requests. Without one they follow the apex Service, which selects the primary.
+func (s settings) routed() bool { return s.provider() != canaryv1beta1.ProviderKubernetes }
+
+// iterations is how many checks the spec asks for without moving weights. Without a mesh there is no other way.
+func (s settings) iterations() int {
+	n := max(0, s.analysis().Iterations.IntOr(0))
+	if n == 0 && !s.routed() {
+		return defaultIterations
+	}
+	return n
 }
 
 // holdsOnNoData tells whether a check without data waits instead of failing.

@@ -14,25 +14,19 @@ func (p *pass) unserved() string {
 	switch {
 	case p.Spec.TargetRef.Kind != canaryv1beta1.TargetKindDeployment:
 		return fmt.Sprintf("targetRef.kind %s is not supported yet", p.Spec.TargetRef.Kind)
-	case !p.isAppMesh():
-		return fmt.Sprintf("provider %s is not supported yet", p.provider())
+	case !p.isServed():
+		return fmt.Sprintf("provider %s is not served; set provider to %s, %s or %s", p.provider(),
+			canaryv1beta1.ProviderAppMeshV1Beta2, canaryv1beta1.ProviderAppMesh, canaryv1beta1.ProviderKubernetes)
 	}
 	return ""
 }
 
 // unsupportedStrategy says why a rollout would not do what the spec asks for; empty when it would.
 func (p *pass) unsupportedStrategy() string {
-	a := p.analysis()
-	switch {
-	case p.skipAnalysis():
+	if p.skipAnalysis() {
 		return ""
-	case len(a.Match) > 0:
-		// Without the header routes the canary would get a share of everybody's traffic.
-		return "A/B testing (analysis.match) is not supported yet"
-	case a.Iterations.IntOr(0) > 0:
-		return "blue/green (analysis.iterations) is not supported yet"
 	}
-	return ""
+	return p.matchProblem()
 }
 
 // unsupported lists the fields of the spec that are not honoured.
@@ -45,7 +39,9 @@ func (p *pass) unsupported() []string {
 		}
 	}
 	add(p.unserved() != "", "the whole spec ("+p.unserved()+")")
-	add(p.unsupportedStrategy() != "", "analysis ("+p.unsupportedStrategy()+")")
+	add(p.unsupportedStrategy() != "", p.unsupportedStrategy())
+	add(!p.routed() && len(a.Match) > 0, "analysis.match (the provider kubernetes has no routes)")
+	add(!p.routed() && len(schedule(a)) > 0, "step weights (the provider kubernetes has no routes)")
 	add(a.Mirror, "analysis.mirror (App Mesh cannot mirror)")
 	add(a.SessionAffinity != nil, "analysis.sessionAffinity")
 	add(len(a.Alerts) > 0, "analysis.alerts")

@@ -20,10 +20,13 @@ const (
 	arnPrefix = "arn:aws"
 )
 
-// VirtualNodes builds <apex>-primary and <apex>-canary, one for the pods of each version.
+// VirtualNodes builds <apex>-primary and <apex>-canary, one for the pods of each version; none without a mesh, as all the builders.
 // meshRef and awsName are left to admission, owner references to the shell.
 func VirtualNodes(c *canaryv1beta1.Canary, pods Pods) []*appmeshv1beta2.VirtualNode {
 	s := settings{c}
+	if !s.routed() {
+		return nil
+	}
 	return []*appmeshv1beta2.VirtualNode{
 		s.virtualNode(s.primaryService(), pods, pods.primaryValue()),
 		s.virtualNode(s.canaryService(), pods, pods.Value),

@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -18,22 +19,16 @@ const defaultRetryTimeout = 250 * time.Millisecond
 // belong to the fact Weights; whoever updates the router keeps the weights that it finds.
 func VirtualRouters(c *canaryv1beta1.Canary, pods Pods, w Weights) []*appmeshv1beta2.VirtualRouter {
 	s := settings{c}
+	if !s.routed() {
+		return nil
+	}
 	return []*appmeshv1beta2.VirtualRouter{
-		s.virtualRouter(s.apex(), pods, w),
-		s.virtualRouter(s.canaryService(), pods, Weights{Canary: fullWeight}),
+		s.virtualRouter(s.apex(), pods, append(s.matchRoutes(w.Matched), s.route(s.apex(), w.Canary))),
+		s.virtualRouter(s.canaryService(), pods, []appmeshv1beta2.Route{s.route(s.canaryService(), fullWeight)}),
 	}
 }
 
-func (s settings) virtualRouter(name string, pods Pods, w Weights) *appmeshv1beta2.VirtualRouter {
-	prefix := s.routePrefix()
-	route := &appmeshv1beta2.HTTPRoute{
-		Match:       appmeshv1beta2.HTTPRouteMatch{Prefix: &prefix},
-		Action:      appmeshv1beta2.HTTPRouteAction{WeightedTargets: s.weightedTargets(w)},
-		RetryPolicy: s.retryPolicy(),
-	}
-	if t := s.requestTimeout(); t != nil {
-		route.Timeout = &appmeshv1beta2.HTTPTimeout{PerRequest: t}
-	}
+func (s settings) virtualRouter(name string, pods Pods, routes []appmeshv1beta2.Route) *appmeshv1beta2.VirtualRouter {
 	return &appmeshv1beta2.VirtualRouter{
 		TypeMeta:   appMeshType(appmeshv1beta2.KindVirtualRouter),
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.Namespace},
@@ -41,31 +36,88 @@ func (s settings) virtualRouter(name string, pods Pods, w Weights) *appmeshv1bet
 			Listeners: []appmeshv1beta2.VirtualRouterListener{{
 				PortMapping: appmeshv1beta2.PortMapping{Port: s.containerPort(pods), Protocol: s.protocol()},
 			}},
-			Routes: []appmeshv1beta2.Route{{Name: name, HTTPRoute: route}},
+			Routes: routes,
 		},
 	}
 }
 
-// WeightedTargets are the two destinations of the apex route, the canary first.
-func WeightedTargets(c *canaryv1beta1.Canary, w Weights) []appmeshv1beta2.WeightedTarget {
-	return settings{c}.weightedTargets(w)
-}
-
-func (s settings) weightedTargets(w Weights) []appmeshv1beta2.WeightedTarget {
-	return []appmeshv1beta2.WeightedTarget{
-		{VirtualNodeRef: &appmeshv1beta2.VirtualNodeReference{Name: s.canaryService()}, Weight: int64(w.Canary)},
-		{VirtualNodeRef: &appmeshv1beta2.VirtualNodeReference{Name: s.primaryService()}, Weight: int64(w.Primary)},
+// route sends the canary a share, in percent, of all requests below the prefix, and the primary the rest.
+func (s settings) route(name string, share int) appmeshv1beta2.Route {
+	prefix := s.routePrefix()
+	route := &appmeshv1beta2.HTTPRoute{
+		Match:       appmeshv1beta2.HTTPRouteMatch{Prefix: &prefix},
+		Action:      appmeshv1beta2.HTTPRouteAction{WeightedTargets: s.weightedTargets(share)},
+		RetryPolicy: s.retryPolicy(),
 	}
+	if t := s.requestTimeout(); t != nil {
+		route.Timeout = &appmeshv1beta2.HTTPTimeout{PerRequest: t}
+	}
+	return appmeshv1beta2.Route{Name: name, HTTPRoute: route}
 }
 
-// WeightsOf reads the weights of an apex router; nil when its first route is not one of ours.
-// It compares names only, so a target in another namespace or without a name counts as foreign.
-func WeightsOf(c *canaryv1beta1.Canary, vr *appmeshv1beta2.VirtualRouter) *Weights {
-	if vr == nil || len(vr.Spec.Routes) == 0 || vr.Spec.Routes[0].HTTPRoute == nil {
+// firstMatchPriority is the priority of the first route of an A/B test. The route of everybody else has none, which is
+// lower than any.
+const firstMatchPriority = 10
+
+// matchRoutes are those of an A/B test, one per entry of analysis.match: a request that any of them matches is in the
+// test. They are there only while the canary gets something, so that nothing about them can stand in the way of a
+// rollback.
+func (s settings) matchRoutes(share int) []appmeshv1beta2.Route {
+	if share == 0 {
 		return nil
 	}
-	s, w := settings{c}, &Weights{}
-	for _, t := range vr.Spec.Routes[0].HTTPRoute.Action.WeightedTargets {
+	var out []appmeshv1beta2.Route
+	for i, m := range s.match() {
+		route := s.route(fmt.Sprintf("%s%d", s.matchPrefix(), i+1), share)
+		priority := int64(firstMatchPriority + i)
+		route.Priority = &priority
+		match := httpMatch(m)
+		match.Prefix = route.HTTPRoute.Match.Prefix
+		route.HTTPRoute.Match = match
+		out = append(out, route)
+	}
+	return out
+}
+
+// matchPrefix begins the names of the routes of an A/B test.
+func (s settings) matchPrefix() string { return s.apex() + "-match-" }
+
+// weightedTargets are the two destinations of a route, the canary first.
+func (s settings) weightedTargets(canary int) []appmeshv1beta2.WeightedTarget {
+	return []appmeshv1beta2.WeightedTarget{
+		{VirtualNodeRef: &appmeshv1beta2.VirtualNodeReference{Name: s.canaryService()}, Weight: int64(canary)},
+		{VirtualNodeRef: &appmeshv1beta2.VirtualNodeReference{Name: s.primaryService()}, Weight: int64(fullWeight - canary)},
+	}
+}
+
+// WeightsOf reads the weights of an apex router; nil when its route is not one of ours.
+func WeightsOf(c *canaryv1beta1.Canary, vr *appmeshv1beta2.VirtualRouter) *Weights {
+	s := settings{c}
+	var main *Weights
+	matched := 0
+	for _, route := range vr.Spec.Routes {
+		w := s.weightsOf(route)
+		switch {
+		case route.Name == s.apex():
+			main = w
+		case w != nil && strings.HasPrefix(route.Name, s.matchPrefix()):
+			matched = max(matched, w.Canary)
+		}
+	}
+	if main != nil {
+		main.Matched = matched
+	}
+	return main
+}
+
+// weightsOf reads the two destinations of a route; nil when it has another. It compares names only, so a target in
+// another namespace or without a name is another.
+func (s settings) weightsOf(route appmeshv1beta2.Route) *Weights {
+	if route.HTTPRoute == nil {
+		return nil
+	}
+	w := &Weights{}
+	for _, t := range route.HTTPRoute.Action.WeightedTargets {
 		switch {
 		case t.VirtualNodeRef == nil || t.VirtualNodeRef.Namespace != nil && *t.VirtualNodeRef.Namespace != s.Namespace:
 			return nil

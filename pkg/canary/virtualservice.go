@@ -14,6 +14,9 @@ import (
 // The annotations of the first tell a gateway which hosts to expose it under.
 func VirtualServices(c *canaryv1beta1.Canary) []*appmeshv1beta2.VirtualService {
 	s := settings{c}
+	if !s.routed() {
+		return nil
+	}
 	apex := s.virtualService(s.apex())
 	apex.Annotations = s.gatewayAnnotations()
 	return []*appmeshv1beta2.VirtualService{apex, s.virtualService(s.canaryService())}

@@ -15,17 +15,25 @@ func (p *pass) weights() Weights {
 	if p.st.Phase == canaryv1beta1.CanaryPhaseInitializing && !p.primaryTookOver() {
 		// The target has not been copied yet. It serves, so callers must reach it: under the canary's name, which
 		// is the name that its pods will keep.
-		w = fullWeight
+		return Weights{Canary: fullWeight}
+	}
+	if p.st.Rollout.Strategy == canaryv1beta1.StrategyABTesting {
+		return Weights{Primary: fullWeight, Matched: w}
 	}
 	return Weights{Primary: fullWeight - w, Canary: w}
 }
 
 // inForce tells whether every caller has the weights of the state, or had long enough to get them.
 func (p *pass) inForce() bool {
-	if p.obs.Weights == nil || *p.obs.Weights != p.weights() {
+	if !p.held() {
 		return false
 	}
 	return len(p.obs.WeightsPending) == 0 || p.stale()
+}
+
+// held tells whether the apex router holds the weights of the state. Without a mesh there is nothing to hold.
+func (p *pass) held() bool {
+	return !p.routed() || p.obs.Weights != nil && *p.obs.Weights == p.weights()
 }
 
 // stale tells whether a weight waited for its proxies for so long that it counts without them.
@@ -44,16 +52,16 @@ func (p *pass) weightsSince() time.Time {
 // observeWeights keeps track of when the step's weight was reached, and notices when somebody else changed it.
 func (p *pass) observeWeights() {
 	r := p.st.Rollout
-	if p.obs.Weights == nil {
+	if p.obs.Weights == nil && p.routed() {
 		return
 	}
 	want, reached := p.weights(), !r.StepReachedTime.IsZero()
 	switch {
-	case *p.obs.Weights != want && reached && !p.undecided():
+	case !p.held() && reached && !p.undecided():
 		// It was in force, so this is no write of ours that is still under way.
 		r.StepReachedTime = metav1.Time{}
-		p.emit(warning(ReasonWeightsRepaired, "Weights of %s were changed to primary %d canary %d, putting back primary %d canary %d",
-			p.apex()+"."+p.Namespace, p.obs.Weights.Primary, p.obs.Weights.Canary, want.Primary, want.Canary))
+		p.emit(warning(ReasonWeightsRepaired, "Weights of %s were changed to %s, putting back %s",
+			p.apex()+"."+p.Namespace, p.obs.Weights, want))
 	case !reached && p.inForce():
 		r.StepReachedTime = p.stamp()
 		if p.stale() {
@@ -87,8 +95,10 @@ func (p *pass) canLeave() bool {
 // reached tells whether the weights of the state were in force once and nobody has changed them since. A caller that
 // starts later and has not acknowledged yet does not change that.
 func (p *pass) reached() bool {
-	return !p.st.Rollout.StepReachedTime.IsZero() && p.obs.Weights != nil && *p.obs.Weights == p.weights()
+	return !p.st.Rollout.StepReachedTime.IsZero() && p.held()
 }
 
 // trafficLeft tells whether no caller sends anything to the canary any more.
-func (p *pass) trafficLeft() bool { return p.weights().Canary == 0 && p.reached() }
+func (p *pass) trafficLeft() bool {
+	return !p.weights().ReachCanary() && p.reached() && (p.routed() || p.obs.ApexReady)
+}

@@ -198,10 +198,11 @@ func (w *world) make(f Fact) error {
 		}
 		w.kept[f.Name] = f.Revision
 	case MeshObjects:
-		w.obs.MeshReady = true
 		if w.router == nil {
 			w.router = &Weights{Primary: 100}
 		}
+	case VersionServices:
+		w.obs.MeshReady = true // the mesh objects come before, where there is a mesh
 	case PrimaryWorkload:
 		rev, ok := w.kept[f.Name]
 		if !ok {

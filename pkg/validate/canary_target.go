@@ -63,7 +63,7 @@ func canaryProviderServed(c change[canaryv1beta1.Canary]) []problem {
 	default:
 		return []problem{{
 			field.NewPath("spec", "provider"), Warn,
-			fmt.Sprintf("provider %q is not served, so nothing will happen; set provider to appmesh:v1beta2, or leave it out", provider),
+			fmt.Sprintf("provider %q is not served, so nothing will happen; set provider to appmesh:v1beta2, which is what it is when left out, to appmesh or to kubernetes", provider),
 		}}
 	}
 }

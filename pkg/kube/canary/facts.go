@@ -62,7 +62,7 @@ func (s *shell) ensureMeshObjects(ctx context.Context, v *view) error {
 		return err
 	}
 	weights := v.newWeights
-	if live := weightsOf(router, v.apex()); live != nil {
+	if live := weightsOf(v.canary, router); live != nil {
 		weights = *live
 	}
 	objects, err := v.meshObjects(weights)
@@ -183,7 +183,7 @@ func (s *shell) ensureWeights(ctx context.Context, v *view, w canary.Weights) er
 		}
 		return s.ensure(ctx, v, want)
 	}
-	return nil // a provider without routes
+	return nil
 }
 
 func (s *shell) scaleTarget(ctx context.Context, v *view, fact canary.TargetScale) error {

@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
@@ -90,7 +92,7 @@ func (s *shell) seeGenerated(ctx context.Context, v *view) error {
 		return err
 	}
 	var weights canary.Weights // of a router that is missing in any case
-	if v.obs.Weights = weightsOf(router, v.apex()); v.obs.Weights != nil {
+	if v.obs.Weights = weightsOf(v.canary, router); v.obs.Weights != nil {
 		weights = *v.obs.Weights
 	}
 	objects, err := v.meshObjects(weights)
@@ -141,37 +143,16 @@ func foreign(o object, live *unstructured.Unstructured) string {
 	return fmt.Sprintf("%s %s exists already and is %s: delete it, or give the Canary another service.name", o.Kind, o.Name, owner)
 }
 
-// weightsOf reads the weights of an apex router's first route; nil if they are not there.
-func weightsOf(router *unstructured.Unstructured, apex string) *canary.Weights {
+// weightsOf reads the weights of an apex router; nil if they are not there.
+func weightsOf(c *canaryv1beta1.Canary, router *unstructured.Unstructured) *canary.Weights {
 	if router == nil {
 		return nil
 	}
-	routes, _, _ := unstructured.NestedSlice(router.Object, "spec", "routes")
-	if len(routes) == 0 {
-		return nil
+	vr := &appmeshv1beta2.VirtualRouter{}
+	if runtime.DefaultUnstructuredConverter.FromUnstructured(router.Object, vr) != nil {
+		return nil // what we wrote decodes, so this is somebody else's
 	}
-	route, _ := routes[0].(map[string]any)
-	for _, field := range route {
-		typed, _ := field.(map[string]any)
-		targets, found, _ := unstructured.NestedSlice(typed, "action", "weightedTargets")
-		if !found {
-			continue
-		}
-		var w canary.Weights
-		for _, t := range targets {
-			target, _ := t.(map[string]any)
-			name, _, _ := unstructured.NestedString(target, "virtualNodeRef", "name")
-			weight, _, _ := unstructured.NestedInt64(target, "weight")
-			switch name {
-			case apex + "-primary":
-				w.Primary = int(weight)
-			case apex + "-canary":
-				w.Canary = int(weight)
-			}
-		}
-		return &w
-	}
-	return nil
+	return canary.WeightsOf(c, vr)
 }
 
 // seeApex finds out whether users who call the apex Service reach the primary.

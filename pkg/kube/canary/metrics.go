@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // gauges are the Prometheus metrics of releases, with the names and labels that dashboards and alerts written for
@@ -72,7 +73,7 @@ func (g *gauges) recorded(before *canaryv1beta1.Canary, after *canaryv1beta1.Can
 	if before.Status.Phase == after.Phase {
 		return
 	}
-	labels := []string{name, namespace, strategy(before), "completed"}
+	labels := []string{name, namespace, string(canary.StrategyOf(before)), "completed"}
 	if before.Spec.SkipAnalysis {
 		labels[3] = "skipped"
 	}
@@ -129,15 +130,4 @@ func statusValue(phase canaryv1beta1.CanaryPhase) float64 {
 		return 2
 	}
 	return 1
-}
-
-func strategy(c *canaryv1beta1.Canary) string {
-	analysis := c.Spec.Analysis
-	switch {
-	case analysis == nil || analysis.Iterations.IntOr(0) <= 0:
-		return "canary"
-	case len(analysis.Match) > 0:
-		return "ab-testing"
-	}
-	return "blue-green"
 }

@@ -82,7 +82,7 @@ func (w *world) stale() string {
 func (w *world) reached() bool { return !w.canary().Status.Rollout.StepReachedTime.IsZero() }
 
 func (w *world) holds(weight int) bool {
-	weights := weightsOf(w.get(virtualRouters, "podinfo"), "podinfo")
+	weights := podinfoWeights(w.get(virtualRouters, "podinfo"))
 	return weights != nil && weights.Canary == weight
 }
 

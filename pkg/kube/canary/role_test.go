@@ -81,7 +81,7 @@ func TestNoStepWhileTheLastOneIsNotInForce(t *testing.T) {
 	w.until("it is initialised", w.phase(canaryv1beta1.CanaryPhaseInitialized))
 	w.setImage("podinfo:3.1.1")
 	w.until("the first step", func() bool {
-		weights := weightsOf(w.get(virtualRouters, "podinfo"), "podinfo")
+		weights := podinfoWeights(w.get(virtualRouters, "podinfo"))
 		return weights != nil && weights.Canary == 20
 	})
 	w.forbidRouters(true)

@@ -115,7 +115,7 @@ func TestInitialise(t *testing.T) {
 			t.Errorf("%s %s is not owned by the Canary", o.GetKind(), o.GetName())
 		}
 	}
-	if got := weightsOf(w.get(virtualRouters, "podinfo"), "podinfo"); got == nil || got.Primary != 100 {
+	if got := podinfoWeights(w.get(virtualRouters, "podinfo")); got == nil || got.Primary != 100 {
 		t.Errorf("weights %+v", got)
 	}
 	if got := w.get(virtualServices, "podinfo").GetAnnotations()["gateway.appmesh.k8s.aws/domain"]; !strings.Contains(got, "www.example.com") {
@@ -387,7 +387,7 @@ func TestAHandEditedWeightIsPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until("it is put back", func() bool {
-		weights := weightsOf(w.get(virtualRouters, "podinfo"), "podinfo")
+		weights := podinfoWeights(w.get(virtualRouters, "podinfo"))
 		return weights != nil && weights.Primary == 100 && weights.Canary == 0
 	})
 }

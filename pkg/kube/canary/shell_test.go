@@ -225,8 +225,9 @@ func (w *world) told(text string) int {
 
 // recordedWeights is the history of the canary's weight in the apex router.
 type recordedWeights struct {
-	mu   sync.Mutex
-	seen []int
+	mu    sync.Mutex
+	seen  []int
+	texts []string // with all that is not a share of everybody's requests
 }
 
 func (r *recordedWeights) all() []int {
@@ -249,16 +250,29 @@ func (w *world) recordWeights() {
 			if !ok || u.GetName() != "podinfo" {
 				continue
 			}
-			if weights := weightsOf(u, "podinfo"); weights != nil {
+			if weights := podinfoWeights(u); weights != nil {
 				w.weights.add(*weights)
 			}
 		}
 	}()
 }
 
+// podinfoWeights reads the router of the tests' Canary, which is named like its target.
+func podinfoWeights(router *unstructured.Unstructured) *canary.Weights {
+	c := &canaryv1beta1.Canary{}
+	c.Spec.TargetRef.Name = "podinfo"
+	if router != nil {
+		c.Namespace = router.GetNamespace()
+	}
+	return weightsOf(c, router)
+}
+
 func (r *recordedWeights) add(weights canary.Weights) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if text := weights.String(); len(r.texts) == 0 || r.texts[len(r.texts)-1] != text {
+		r.texts = append(r.texts, text)
+	}
 	if n := len(r.seen); n == 0 || r.seen[n-1] != weights.Canary {
 		r.seen = append(r.seen, weights.Canary)
 	}

@@ -39,13 +39,13 @@ type CanaryAnalysis struct {
 	Gate *AnalysisGate `json:"gate,omitempty"`
 }
 
-// AnalysisMatch matches requests of an A/B test.
+// AnalysisMatch matches requests of an A/B test: those that have all of its headers and query parameters.
 type AnalysisMatch struct {
 	// Headers of the request by name.
 	Headers map[string]StringMatch `json:"headers,omitempty"`
-	// QueryParams of the request by name; accepted and not used.
+	// QueryParams of the request by name; only exact values.
 	QueryParams map[string]StringMatch `json:"queryParams,omitempty"`
-	// SourceLabels are labels of the caller's pods; accepted and not used.
+	// SourceLabels are labels of the caller's pods. Proxies do not know them, so a rollout with them does not start.
 	SourceLabels map[string]string `json:"sourceLabels,omitempty"`
 }
 

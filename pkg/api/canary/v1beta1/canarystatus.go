@@ -97,6 +97,9 @@ type RolloutStatus struct {
 	Revision string `json:"revision,omitempty"`
 	// ControllerRevision is the name of the ControllerRevision that keeps that pod template.
 	ControllerRevision string `json:"controllerRevision,omitempty"`
+	// Strategy is the kind of release that runs: canary, ab-testing or blue-green, as Flagger's metrics label it. It says
+	// whose requests canaryWeight is a share of.
+	Strategy ReleaseStrategy `json:"strategy,omitempty"`
 	// Step is the index of the current step: how many times the rollout advanced so far.
 	Step int32 `json:"step,omitempty"`
 	// StepReachedTime is when the step's weight was in force at the callers; absent while it is not.
@@ -118,6 +121,19 @@ type RolloutStatus struct {
 	// HooksPassed are the names of the pre-rollout webhooks that passed already and are not called again.
 	HooksPassed []string `json:"hooksPassed,omitempty"`
 }
+
+// ReleaseStrategy is a kind of release.
+type ReleaseStrategy string
+
+// Kinds of release.
+const (
+	// StrategyWeighted gives the canary a growing share of all requests.
+	StrategyWeighted ReleaseStrategy = "canary"
+	// StrategyABTesting gives it requests that match, and no others.
+	StrategyABTesting ReleaseStrategy = "ab-testing"
+	// StrategyBlueGreen gives it none until all checks have passed, and then all.
+	StrategyBlueGreen ReleaseStrategy = "blue-green"
+)
 
 // Verdict is what a judge says about a metric.
 type Verdict string
