@@ -48,9 +48,9 @@ generate: ## Regenerate deepcopy and CRDs from pkg/api, and docs/fields.md from 
 test: test-unit test-modules test-walkthrough ## Everything: pure code, real API server, real Envoy, and the walk-through on a real cluster
 
 .PHONY: test-unit
-test-unit: ## All Go tests of the product, with a real kube-apiserver, etcd and Envoy
-	@assets=$$($(CLUSTER) assets) && envoy=$$($(CLUSTER) tool envoy) && set -x && \
-	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy go test $(TEST_FLAGS) -timeout 20m ./...
+test-unit: ## All Go tests of the product, with a real kube-apiserver, etcd, Envoy and Prometheus
+	@assets=$$($(CLUSTER) assets) && envoy=$$($(CLUSTER) tool envoy) && prometheus=$$($(CLUSTER) tool prometheus) && set -x && \
+	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy SLUICE_PROMETHEUS=$$prometheus go test $(TEST_FLAGS) -timeout 20m ./...
 
 .PHONY: test-modules
 test-modules: ## The tests of the cluster tool and the conformance of the API, in modules of their own

@@ -64,7 +64,7 @@ func TestVersionsAreThoseOfTheModules(t *testing.T) {
 
 func TestEveryToolHasAnOwner(t *testing.T) {
 	for _, tool := range Tools() {
-		if tool == "envoy" {
+		if fetched[tool] != nil {
 			continue
 		}
 		if _, err := Owner(tool); err != nil {

@@ -70,11 +70,17 @@ func (c *Cache) Assets(ctx context.Context) (string, error) {
 	})
 }
 
+// fetched are the programs that are not built here, by name.
+var fetched = map[string]func(*Cache, context.Context) (dir string, err error){
+	"envoy":      (*Cache).Envoy,
+	"prometheus": (*Cache).Prometheus,
+}
+
 // Tool returns the path of one program, building its component if need be.
 func (c *Cache) Tool(ctx context.Context, name string) (string, error) {
-	if name == "envoy" {
-		dir, err := c.Envoy(ctx)
-		return filepath.Join(dir, "envoy"), err
+	if fetch, ok := fetched[name]; ok {
+		dir, err := fetch(c, ctx)
+		return filepath.Join(dir, name), err
 	}
 	owner, err := Owner(name)
 	if err != nil {

@@ -3,8 +3,10 @@ package build
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -162,7 +164,7 @@ func Owner(tool string) (Component, error) {
 
 // Tools lists every program that can be asked for.
 func Tools() []string {
-	tools := []string{"envoy"}
+	tools := slices.Collect(maps.Keys(fetched))
 	for _, c := range components {
 		for _, b := range c.Binaries {
 			if len(b.Links) == 0 {

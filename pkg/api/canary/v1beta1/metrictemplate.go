@@ -8,6 +8,19 @@ type SecretReference struct {
 	Name string `json:"name"`
 }
 
+// Types of metric provider that are served. The CRD admits others, which are refused by name.
+const (
+	MetricProviderPrometheus      = "prometheus"
+	MetricProviderDatadog         = "datadog"
+	MetricProviderCloudWatch      = "cloudwatch"
+	MetricProviderExternalMetrics = "externalmetrics"
+)
+
+// ServedMetricProviders lists the types of metric provider that are served.
+func ServedMetricProviders() []string {
+	return []string{MetricProviderPrometheus, MetricProviderDatadog, MetricProviderCloudWatch, MetricProviderExternalMetrics}
+}
+
 // MetricTemplateProvider is where a metric comes from.
 type MetricTemplateProvider struct {
 	// Type of the provider.
