@@ -58,14 +58,16 @@ test-modules: ## The tests of the cluster tool and the conformance of the API, i
 	go -C test/conformance test $(TEST_FLAGS) ./...
 
 .PHONY: test-walkthrough
+E2E_TIMEOUT := 40m
 test-walkthrough: ## The walk-through of the README on a real cluster, and what callers in a mesh rely on most
-	go test $(TEST_FLAGS) -tags e2e -count 1 -v -timeout 40m ./test/e2e
+	go test $(TEST_FLAGS) -tags e2e -count 1 -v -timeout $(E2E_TIMEOUT) $(if $(TOPIC),-run '$(TOPIC)') ./test/e2e
 
 .PHONY: e2e
 e2e: export SLUICE_TIMED := 1
 e2e: export SLUICE_MESH := all
 e2e: export SLUICE_PARTNERS := $(PARTNERS)
-e2e: test-walkthrough ## The same with every topic of the mesh and the timed promises: for a quiet machine (PARTNERS=1: with Flagger and Prometheus, too)
+e2e: E2E_TIMEOUT := 120m
+e2e: test-walkthrough ## The same with every topic and the timed promises: for a quiet machine (PARTNERS=1: with Flagger and Prometheus, too; TOPIC=TestInjection/jobs: that alone)
 
 .PHONY: bench
 bench: ## Measure what the design promises, side by side with peers where there are any; figures, no verdicts

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 func setUp(m *testing.M) (int, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 35*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute) // the first time, all of it is built
 	defer cancel()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
@@ -59,6 +59,8 @@ func setUp(m *testing.M) (int, error) {
 	if os.Getenv("SLUICE_KEEP") != "" {
 		return code, nil
 	}
+	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
 	if err := walkthrough.Down(ctx, root, os.Stderr); err != nil {
 		return 1, err
 	}

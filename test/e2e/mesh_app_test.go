@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"text/template"
+	"time"
 )
 
 func (s *stage) mesh(args []string) (string, error) {
@@ -51,6 +52,7 @@ func (s *stage) app(args []string) (string, error) {
 	flags.StringVar(&a.App, "as", "", "label and Service, if not the name")
 	flags.StringVar(&a.Calls, "calls", "", "what the server calls itself, if not the name")
 	flags.IntVar(&a.Replicas, "replicas", 1, "pods")
+	linger := flags.Duration("linger", time.Second, "how long it serves on after it was told to stop")
 	status := flags.Int("status", 200, "the status of its answers")
 	flags.Func("annotation", "KEY=VALUE of the pods; the key without its prefix appmesh.k8s.aws/", func(text string) error {
 		key, value, ok := strings.Cut(text, "=")
@@ -67,7 +69,7 @@ func (s *stage) app(args []string) (string, error) {
 	if err := flags.Parse(args[1:]); err != nil {
 		return "", err
 	}
-	a.Args = append([]string{"serve", "--name", or(a.Calls, a.Name), "--status", fmt.Sprint(*status)}, flags.Args()...)
+	a.Args = append([]string{"serve", "--name", or(a.Calls, a.Name), "--status", fmt.Sprint(*status), "--linger", linger.String()}, flags.Args()...)
 	a.App = or(a.App, a.Name)
 	for _, p := range flags.Args() {
 		_, port, _ := strings.Cut(p, ":")

@@ -50,7 +50,10 @@ func play(t *testing.T, files []string, more map[string]verb) {
 			s.settle(name, neg, err)
 		}
 	}
-	testscript.Run(t, testscript.Params{Files: files, Cmds: commands, RequireUniqueNames: true, Setup: setStage})
+	testscript.Run(t, testscript.Params{Files: files, Cmds: commands, RequireUniqueNames: true, Setup: func(env *testscript.Env) error {
+		setStage(env, all)
+		return nil
+	}})
 }
 
 // verbs is what a script can say.
@@ -65,6 +68,7 @@ func verbs() map[string]verb {
 		"get":         (*stage).get,         // get APP PATH: what the Envoy beside an application says on port 9901
 		"peek":        (*stage).peek,        // peek CLIENT HOST:PORT: the names in the certificate that is served there
 		"start":       (*stage).start,       // start NAME ask ...: the same, while the script goes on
+		"still":       (*stage).still,       // still NAME...: what was started has not ended yet
 		"finish":      (*stage).finish,      // finish NAME: the end of what was started
 		"certificate": (*stage).certificate, // certificate SECRET AUTHORITY [HOST...]: a Secret with cert.pem, key.pem and ca.pem
 		"kubectl":     (*stage).kubectl,     // kubectl ...: in the namespace
@@ -80,6 +84,7 @@ type stageKey struct{}
 // stage is one script's part of the cluster.
 type stage struct {
 	ts          *testscript.TestScript
+	verbs       map[string]verb
 	ctx         context.Context
 	name        string
 	running     map[string]chan outcome
@@ -92,14 +97,13 @@ type outcome struct {
 	err error
 }
 
-func setStage(env *testscript.Env) error {
+func setStage(env *testscript.Env, verbs map[string]verb) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	env.Defer(cancel)
 	name := env.WorkDir[strings.LastIndex(env.WorkDir, "script-")+len("script-"):]
-	s := &stage{ctx: ctx, name: name, running: map[string]chan outcome{}, authorities: map[string]authority{}}
+	s := &stage{ctx: ctx, name: name, verbs: verbs, running: map[string]chan outcome{}, authorities: map[string]authority{}}
 	env.Values[stageKey{}] = s
 	env.Defer(func() { s.clear(context.WithoutCancel(ctx)) })
-	return nil
 }
 
 // clear removes what the script made. A mesh goes last: it stays as long as it has members. The namespace's pods are not
@@ -160,9 +164,9 @@ func (s *stage) do(words []string) (string, error) {
 		}
 		return err.Error() + "\n", nil
 	}
-	v, ok := verbs()[words[0]]
+	v, ok := s.verbs[words[0]]
 	if !ok {
-		return "", fmt.Errorf("there is no verb %q: %v", words[0], slices.Sorted(maps.Keys(verbs())))
+		return "", fmt.Errorf("there is no verb %q: %v", words[0], slices.Sorted(maps.Keys(s.verbs)))
 	}
 	return v(s, words[1:])
 }

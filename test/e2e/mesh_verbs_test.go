@@ -18,12 +18,12 @@ func (s *stage) kubectl(args []string) (string, error) {
 	return cluster.Run(s.ctx, append([]string{"-n", s.name}, args...)...)
 }
 
-// create applies a manifest in the stage's namespace. The webhook may just be restarting for another test, so an answer
+// create applies a manifest in the stage's namespace and returns all that kubectl says, warnings too. The webhook may just be restarting for another test, so an answer
 // that it is not there is no verdict.
 func (s *stage) create(manifest string) (out string, err error) {
 	away := regexp.MustCompile(`failed calling webhook`)
 	for range 20 {
-		out, err = cluster.RunInput(s.ctx, manifest, "-n", s.name, "apply", "-f", "-")
+		out, err = cluster.Apply(s.ctx, manifest, "-n", s.name)
 		if err == nil || !away.MatchString(err.Error()) {
 			return out, err
 		}
@@ -51,10 +51,7 @@ func (s *stage) ready(names []string) (string, error) {
 
 // ask runs the probe's client in a pod and compares what it saw with what the line wants.
 func (s *stage) ask(args []string) (string, error) {
-	var wants []string
-	if i := slices.Index(args, "want"); i >= 0 {
-		args, wants = args[:i], args[i+1:]
-	}
+	args, wants := splitWants(args)
 	if len(args) < 2 {
 		return "", fmt.Errorf("write: ask CLIENT [FLAGS] URL [want FACET=COUNT...]")
 	}
@@ -62,6 +59,11 @@ func (s *stage) ask(args []string) (string, error) {
 	if err != nil {
 		return out, err
 	}
+	return s.compare(out, wants)
+}
+
+// compare is the end of an ask: what the probe's client printed, and what the line wants.
+func (s *stage) compare(out string, wants []string) (string, error) {
 	var seen tally.Tally
 	if err := json.Unmarshal([]byte(out), &seen); err != nil {
 		return out, fmt.Errorf("read the probe's answer: %w", err)
@@ -70,6 +72,14 @@ func (s *stage) ask(args []string) (string, error) {
 		s.note("%s", share)
 	}
 	return out, seen.Check(wants...)
+}
+
+// splitWants takes the expectations off the end of a line.
+func splitWants(args []string) (words, wants []string) {
+	if i := slices.Index(args, "want"); i >= 0 {
+		return args[:i], args[i+1:]
+	}
+	return args, nil
 }
 
 func (s *stage) get(args []string) (string, error) {
@@ -115,6 +125,16 @@ func (s *stage) finish(args []string) (string, error) {
 		s.note("%s: %s", args[0], strings.TrimSpace(o.out))
 	}
 	return o.out, o.err
+}
+
+// still wants what was started to be under way: what happened until now happened meanwhile.
+func (s *stage) still(args []string) (string, error) {
+	for _, name := range args {
+		if s.running[name] == nil || len(s.running[name]) > 0 {
+			return "", fmt.Errorf("%s has ended, or never began", name)
+		}
+	}
+	return "", nil
 }
 
 func (s *stage) sees(args []string) (string, error) {

@@ -19,21 +19,21 @@ type podView struct {
 		DeletionTimestamp *time.Time
 	}
 	Status struct {
-		Phase             string
-		Conditions        []struct{ Type, Status string }
-		ContainerStatuses []struct {
-			Name  string
-			Ready bool
-			State struct {
-				Running, Terminated *struct{ StartedAt time.Time }
-			}
-		}
-		InitContainerStatuses []struct {
-			Name    string
-			Started *bool
-			State   struct {
-				Running *struct{ StartedAt time.Time }
-			}
+		Phase                                    string
+		Conditions                               []struct{ Type, Status string }
+		ContainerStatuses, InitContainerStatuses []containerView
+	}
+}
+
+type containerView struct {
+	Name    string
+	Ready   bool
+	Started *bool
+	State   struct {
+		Running    *struct{ StartedAt time.Time }
+		Terminated *struct {
+			ExitCode   int
+			FinishedAt time.Time
 		}
 	}
 }

@@ -31,9 +31,7 @@ func TestStranded(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
-	if os.Getenv("SLUICE_MESH") != "all" {
-		t.Skip("takes minutes: make e2e")
-	}
+	inFull(t)
 	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
 	t.Cleanup(func() { must(t, cluster.Install(context.Background())) }) // without the settings of the script
 	play(t, []string{"testdata/system/rotation.txtar"}, map[string]verb{

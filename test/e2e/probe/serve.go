@@ -19,7 +19,8 @@ const healthPort = "8099"
 // server is what all protocols share.
 type server struct {
 	name   string
-	status int // what an HTTP request gets that asks for nothing else
+	status int           // what an HTTP request gets that asks for nothing else
+	linger time.Duration // how long it goes on after it was told to stop
 
 	mu    sync.Mutex
 	tries map[string]int
@@ -42,13 +43,14 @@ func serveCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&s.name, "name", "", "what the server calls itself in every answer")
 	cmd.Flags().IntVar(&s.status, "status", http.StatusOK, "the status of an answer to a request that asks for none")
+	cmd.Flags().DurationVar(&s.linger, "linger", time.Second, "serve on for this long after SIGTERM, as callers still come that have not heard of it")
 	return cmd
 }
 
 func (s *server) serve(ctx context.Context, ports []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return listen(ctx, healthPort, func(l net.Listener) error {
+		return s.listen(ctx, healthPort, func(l net.Listener) error {
 			return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
 		})
 	})
@@ -58,13 +60,13 @@ func (s *server) serve(ctx context.Context, ports []string) error {
 		if !ok || port == "" {
 			return fmt.Errorf("%q is not served: write http:PORT, grpc:PORT or smtp:PORT", p)
 		}
-		group.Go(func() error { return listen(ctx, port, serve) })
+		group.Go(func() error { return s.listen(ctx, port, serve) })
 	}
 	return group.Wait()
 }
 
-// listen serves until the context ends, and a little longer: the proxy in front is draining meanwhile.
-func listen(ctx context.Context, port string, serve func(net.Listener) error) error {
+// listen serves until the context ends, and lingers.
+func (s *server) listen(ctx context.Context, port string, serve func(net.Listener) error) error {
 	l, err := net.Listen("tcp", ":"+port)
 	if err != nil {
 		return err
@@ -75,7 +77,7 @@ func listen(ctx context.Context, port string, serve func(net.Listener) error) er
 	case err = <-ended:
 		return err
 	case <-ctx.Done():
-		time.Sleep(time.Second)
+		time.Sleep(s.linger)
 		return l.Close()
 	}
 }

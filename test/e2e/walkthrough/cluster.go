@@ -108,6 +108,17 @@ func (c *Cluster) RunInput(ctx context.Context, stdin string, args ...string) (s
 	return stdout.String(), nil
 }
 
+// Apply applies a manifest and returns all that kubectl says, warnings too.
+func (c *Cluster) Apply(ctx context.Context, manifest string, args ...string) (said string, err error) {
+	cmd := c.Command(ctx, append([]string{"apply", "-f", "-"}, args...)...)
+	cmd.Stdin = strings.NewReader(manifest)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("kubectl apply: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return string(out), nil
+}
+
 // Get decodes one object into out.
 func (c *Cluster) Get(ctx context.Context, out any, args ...string) error {
 	text, err := c.Run(ctx, append([]string{"get", "-o", "json"}, args...)...)
