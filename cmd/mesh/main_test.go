@@ -18,8 +18,10 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	loadstatsv3 "github.com/envoyproxy/go-control-plane/envoy/service/load_stats/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
@@ -104,6 +106,8 @@ func TestTheProcess(t *testing.T) {
 		t.Errorf("canary learns %+v, want generation %+v of the pod", got, want)
 	}
 
+	callersAreHeard(t, o, token(t, kube, namespace))
+
 	var status []envoy.ProxyStatus
 	if _, body := get(o.debug, "/debug/proxies"); json.Unmarshal([]byte(body), &status) != nil || len(status) != 1 ||
 		status[0].Pod.Name != "caller-1" || status[0].Types["routes"].Acked == "" {
@@ -123,6 +127,38 @@ func TestTheProcess(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("run: %v", err)
 	}
+}
+
+// callersAreHeard reports, as an Envoy would, what canary asks about: requests to node b.
+func callersAreHeard(t *testing.T, o options, token string) {
+	t.Helper()
+	door := asCanary(t, o)
+	ask := func() envoy.Load {
+		got, silent, err := door.Loads(t.Context(), []mesh.ObjectRef{{Kind: mesh.KindVirtualNode, Namespace: o.namespace, Name: "b"}})
+		if err != nil || len(silent) > 0 || len(got) != 1 {
+			t.Fatal(got, silent, err)
+		}
+		return got[0]
+	}
+	ask()
+	conn, ctx := dial(t, o, token)
+	stream, err := loadstatsv3.NewLoadReportingServiceClient(conn).StreamLoadStats(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&loadstatsv3.LoadStatsRequest{Node: &corev3.Node{Id: "caller-1." + o.namespace}}); err != nil {
+		t.Fatal(err)
+	}
+	told, err := stream.Recv()
+	if err != nil || len(told.GetClusters()) != 1 || !strings.Contains(told.GetClusters()[0], "_b_") {
+		t.Fatalf("told %v, %v: want the cluster of node b", told, err)
+	}
+	if err := stream.Send(&loadstatsv3.LoadStatsRequest{ClusterStats: []*endpointv3.ClusterStats{{
+		ClusterName: told.GetClusters()[0], UpstreamLocalityStats: []*endpointv3.UpstreamLocalityStats{{TotalErrorRequests: 3}},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "canary learns what the caller counted", func() bool { got := ask(); return got.Failed == 3 && got.Callers == 1 })
 }
 
 // refusalIsTold refuses the router's next routes, finds that in its condition, and takes those after them.
@@ -226,6 +262,17 @@ type ads = discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
 
 func connect(t *testing.T, o options, token string) ads {
 	t.Helper()
+	conn, ctx := dial(t, o, token)
+	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// dial connects as the proxy of a token would.
+func dial(t *testing.T, o options, token string) (*grpc.ClientConn, context.Context) {
+	t.Helper()
 	ca, err := os.ReadFile(filepath.Join(o.certDir, "ca.crt"))
 	if err != nil {
 		t.Fatal(err)
@@ -239,12 +286,7 @@ func connect(t *testing.T, o options, token string) ads {
 	t.Cleanup(func() { conn.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
-	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return stream
+	return conn, metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 }
 
 // weights reads the next routes, acknowledges them and returns the weight of each virtual node.
@@ -332,20 +374,25 @@ func certificates(t *testing.T, namespace string) string {
 	return dir
 }
 
-// askAsCanary asks the inner door for the router web.
-func askAsCanary(t *testing.T, o options, want mesh.Generation) peer.RouterAnswer {
+// asCanary is the client of the inner door that the canary process has.
+func asCanary(t *testing.T, o options) *peer.Client {
 	t.Helper()
 	identity, err := peer.LoadIdentity(filepath.Join(o.certDir, "canary"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := peer.NewClient(peer.ClientConfig{
+	return peer.NewClient(peer.ClientConfig{
 		Replicas: func(context.Context) ([]netip.AddrPort, error) {
 			return []netip.AddrPort{netip.MustParseAddrPort(o.peer)}, nil
 		},
 		Identity: identity, Mesh: o.serverName(sluice.MeshService),
 	})
-	got, err := client.Router(t.Context(), mesh.ObjectRef{Kind: mesh.KindVirtualRouter, Namespace: o.namespace, Name: "web"}, want, 10*time.Second)
+}
+
+// askAsCanary asks the inner door for the router web.
+func askAsCanary(t *testing.T, o options, want mesh.Generation) peer.RouterAnswer {
+	t.Helper()
+	got, err := asCanary(t, o).Router(t.Context(), mesh.ObjectRef{Kind: mesh.KindVirtualRouter, Namespace: o.namespace, Name: "web"}, want, 10*time.Second)
 	if err != nil || len(got.Silent) > 0 {
 		t.Fatal(err, got.Silent)
 	}

@@ -25,9 +25,9 @@ func typeName(typeURL string) string {
 }
 
 type metrics struct {
-	pushes, acks, nacks, ends *prometheus.CounterVec
-	latency                   *prometheus.HistogramVec
-	publish                   prometheus.Histogram
+	pushes, acks, nacks, ends, reports *prometheus.CounterVec
+	latency                            *prometheus.HistogramVec
+	publish                            prometheus.Histogram
 }
 
 // rounds observes a publish that all have judged.
@@ -42,6 +42,8 @@ func newMetrics(reg prometheus.Registerer, s *Server) *metrics {
 		acks:   counter("sluice_mesh_acks_total", "Configuration messages that proxies accepted.", "type"),
 		nacks:  counter("sluice_mesh_nacks_total", "Configuration messages that proxies refused.", "type"),
 		ends:   counter("sluice_mesh_stream_ends_total", "Streams that ended: by age, drain, client, or because they were refused.", "reason"),
+		reports: counter("sluice_mesh_load_reports_total",
+			"Reports of callers on one cluster: counted, late (it covers too much time), impossible, or unasked.", "outcome"),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "sluice_mesh_push_ack_seconds",
 			Help:    "Time from sending a configuration message to the proxy's verdict on it.",
@@ -56,8 +58,11 @@ func newMetrics(reg prometheus.Registerer, s *Server) *metrics {
 	published := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sluice_mesh_published_configurations", Help: "Virtual nodes and gateways whose configuration is published.",
 	}, func() float64 { return float64(s.store.count()) })
+	reporting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sluice_mesh_load_reporting_proxies", Help: "Proxies that report what they call, because a release of it is under analysis.",
+	}, func() float64 { return float64(s.loads.reporting()) })
 	if reg != nil {
-		reg.MustRegister(m.pushes, m.acks, m.nacks, m.ends, m.latency, m.publish, published, connectedProxies{&s.streams})
+		reg.MustRegister(m.pushes, m.acks, m.nacks, m.ends, m.reports, m.latency, m.publish, published, reporting, connectedProxies{&s.streams})
 	}
 	return m
 }

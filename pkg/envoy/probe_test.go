@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// probe asks as a plain gRPC client, to read the words of a refusal. It returns the error that ended the stream.
-func probe(t *testing.T, p *controlPlane, node, token string) error {
+// dial connects as a plain gRPC client.
+func dial(t *testing.T, p *controlPlane) *grpc.ClientConn {
 	t.Helper()
 	ca, err := os.ReadFile(filepath.Join(p.dir, "ca.crt"))
 	if err != nil {
@@ -30,13 +30,24 @@ func probe(t *testing.T, p *controlPlane, node, token string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// authorized carries a token, unless it is empty.
+func authorized(token string) context.Context {
+	if token == "" {
+		return context.Background()
 	}
-	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	return metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer "+token)
+}
+
+// probe asks as a plain gRPC client, to read the words of a refusal. It returns the error that ended the stream.
+func probe(t *testing.T, p *controlPlane, node, token string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(authorized(token), time.Minute)
+	defer cancel()
+	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(dial(t, p)).DeltaAggregatedResources(ctx)
 	if err != nil {
 		return err
 	}

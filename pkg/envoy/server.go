@@ -12,6 +12,7 @@ import (
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	loadstatsv3 "github.com/envoyproxy/go-control-plane/envoy/service/load_stats/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	deltav3 "github.com/envoyproxy/go-control-plane/pkg/server/delta/v3"
 	sotwv3 "github.com/envoyproxy/go-control-plane/pkg/server/sotw/v3"
@@ -76,6 +77,7 @@ type Server struct {
 	log     *slog.Logger
 	store   *store
 	streams streams
+	loads   *loads
 	metrics *metrics
 	// changes counts whatever may change what a proxy has made of what is published.
 	changes atomic.Uint64
@@ -96,6 +98,7 @@ func NewServer(config Config) *Server {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{config: config, log: config.Log, store: newStore()}
+	s.loads = newLoads(s.store)
 	s.draining, s.drain = context.WithCancel(context.Background())
 	s.metrics = newMetrics(config.Metrics, s)
 	return s
@@ -107,7 +110,11 @@ func (s *Server) Publish(model *mesh.Model, all map[mesh.ProxyID]*xds.Resources)
 	defer s.changed()
 	r := newRound(time.Now(), s.metrics.rounds)
 	defer r.leave()
-	return s.store.publish(model, all, r)
+	if err := s.store.publish(model, all, r); err != nil {
+		return err
+	}
+	s.loads.published()
+	return nil
 }
 
 // changed wakes those who wait for a verdict.
@@ -120,6 +127,7 @@ func (s *Server) Status() []ProxyStatus { return s.streams.status() }
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := grpc.NewServer(s.options()...)
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, s)
+	loadstatsv3.RegisterLoadReportingServiceServer(server, s)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -169,21 +177,15 @@ func (s *Server) StreamAggregatedResources(ss discoveryv3.AggregatedDiscoverySer
 	})
 }
 
-// run lives as long as one stream. The message loop ends with status OK when its context is done, so ageing and
+// run lives as long as one ADS stream. The message loop ends with status OK when its context is done, so ageing and
 // draining look to the proxy like an ordinary end, and it connects again.
 func (s *Server) run(ctx context.Context, protocol string, loop func(context.Context, *stream) error) error {
 	pod, err := podOf(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := s.lifetime(ctx)
 	defer cancel(nil)
-	age := time.AfterFunc(spread(s.config.StreamAge), func() { cancel(errAge) })
-	defer age.Stop()
-	stop := context.AfterFunc(s.draining, func() {
-		time.AfterFunc(rand.N(s.config.Drain), func() { cancel(errDrain) })
-	})
-	defer stop()
 
 	st := &stream{
 		server: s, ctx: ctx, pod: pod, protocol: protocol, since: time.Now(), feed: newFeed(),
@@ -196,6 +198,20 @@ func (s *Server) run(ctx context.Context, protocol string, loop func(context.Con
 	err = loop(ctx, st)
 	s.ended(context.Cause(ctx), err, pod)
 	return err
+}
+
+// lifetime is the context of a stream, which ends by age or when the server drains. The stream must end it.
+func (s *Server) lifetime(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	age := time.AfterFunc(spread(s.config.StreamAge), func() { cancel(errAge) })
+	stop := context.AfterFunc(s.draining, func() {
+		time.AfterFunc(rand.N(s.config.Drain), func() { cancel(errDrain) })
+	})
+	return ctx, func(cause error) {
+		stop()
+		age.Stop()
+		cancel(cause)
+	}
 }
 
 // ended counts why a stream ended.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/xds"
 )
@@ -85,6 +87,14 @@ func (s *store) present(router mesh.ObjectRef) (*mesh.Model, map[mesh.ProxyID]*e
 		}
 	}
 	return s.model, callers
+}
+
+// clusters returns the clusters that are published to a proxy, by name; nil if nothing is.
+func (s *store) clusters(id mesh.ProxyID) map[string]*resource {
+	if snap := s.snapshot(id); snap != nil {
+		return snap.types[resourcev3.ClusterType].byName
+	}
+	return nil
 }
 
 func (s *store) snapshot(id mesh.ProxyID) *snapshot {

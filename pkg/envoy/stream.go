@@ -43,16 +43,11 @@ type stream struct {
 	types map[string]TypeStatus
 }
 
-// begin reads the first request of the stream: which node it claims to be, and which configuration that node gets.
+// begin reads the first request of the stream.
 func (s *stream) begin(node *corev3.Node) error {
-	if err := checkNode(node.GetId(), s.pod); err != nil {
-		return status.Error(codes.PermissionDenied, err.Error())
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, bindTimeout)
-	defer cancel()
-	proxy, err := s.server.config.Binder.ProxyOf(ctx, s.pod)
+	proxy, err := s.server.proxyOf(s.ctx, s.pod, node)
 	if err != nil {
-		return status.Errorf(codes.PermissionDenied, "no configuration for pod %s/%s: %v", s.pod.Namespace, s.pod.Name, err)
+		return err
 	}
 	s.mu.Lock()
 	s.proxy = proxy
@@ -62,6 +57,20 @@ func (s *stream) begin(node *corev3.Node) error {
 	s.server.changed()
 	s.server.log.Debug("proxy connected", "pod", s.pod.Name, "namespace", s.pod.Namespace, "proxy", proxy.Name, "protocol", s.protocol)
 	return nil
+}
+
+// proxyOf reads the first message of a stream: which node it claims to be, and which configuration that node gets.
+func (s *Server) proxyOf(ctx context.Context, pod PodIdentity, node *corev3.Node) (mesh.ProxyID, error) {
+	if err := checkNode(node.GetId(), pod); err != nil {
+		return mesh.ProxyID{}, status.Error(codes.PermissionDenied, err.Error())
+	}
+	ctx, cancel := context.WithTimeout(ctx, bindTimeout)
+	defer cancel()
+	proxy, err := s.config.Binder.ProxyOf(ctx, pod)
+	if err != nil {
+		return mesh.ProxyID{}, status.Errorf(codes.PermissionDenied, "no configuration for pod %s/%s: %v", pod.Namespace, pod.Name, err)
+	}
+	return proxy, nil
 }
 
 // request is called for every message of the proxy, before its watch is opened.

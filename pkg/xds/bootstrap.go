@@ -53,8 +53,6 @@ type BootstrapConfig struct {
 	// SDSSocket is the Unix socket of the machine's secret discovery service, which certificates by sds come from.
 	// Empty leaves its cluster out, and connections that need such a certificate fail.
 	SDSSocket string
-	// LoadReporting opens the stream on which mesh asks for the load of clusters.
-	LoadReporting bool
 
 	// Gateway says that the proxy is a virtual gateway's.
 	Gateway bool
@@ -114,15 +112,14 @@ func Bootstrap(config BootstrapConfig) ([]byte, error) {
 			LdsConfig: overADS(),
 			CdsConfig: overADS(),
 		},
+		// The stream on which mesh asks for the load of clusters, if ever it wants to know. Until then it is silent.
+		ClusterManager: &bootstrapv3.ClusterManager{LoadStatsConfig: xdsService(corev3.ApiConfigSource_GRPC)},
 		LayeredRuntime: runtime(c),
 		// Histograms and the uptime move only at a flush: whoever judges every second must not look five seconds back.
 		StatsFlushInterval: durationpb.New(time.Second),
 	}
 	if c.SDSSocket != "" {
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, sdsCluster(c.SDSSocket))
-	}
-	if c.LoadReporting {
-		b.ClusterManager = &bootstrapv3.ClusterManager{LoadStatsConfig: xdsService(corev3.ApiConfigSource_GRPC)}
 	}
 	if b.OverloadManager, err = connectionLimit(); err != nil {
 		return nil, fmt.Errorf("make bootstrap: %w", err)

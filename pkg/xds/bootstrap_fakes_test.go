@@ -22,6 +22,7 @@ import (
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	loadstatsv3 "github.com/envoyproxy/go-control-plane/envoy/service/load_stats/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
@@ -150,6 +151,7 @@ func newAuthority(t *testing.T, name string) authority {
 // fakeMesh is an ADS server that says nothing until it is told to, and then that there is nothing.
 type fakeMesh struct {
 	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
+	loadstatsv3.UnimplementedLoadReportingServiceServer
 	port uint32
 
 	mu          sync.Mutex
@@ -174,6 +176,7 @@ func startMesh(t *testing.T, ca authority) *fakeMesh {
 		return &leaf, nil
 	}})), grpc.MaxConcurrentStreams(1000))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, m)
+	loadstatsv3.RegisterLoadReportingServiceServer(server, m)
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(server.Stop)
 	return m
@@ -209,6 +212,12 @@ func (m *fakeMesh) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscove
 			}
 		}
 	}
+}
+
+// StreamLoadStats never wants to know anything.
+func (m *fakeMesh) StreamLoadStats(stream loadstatsv3.LoadReportingService_StreamLoadStatsServer) error {
+	<-stream.Context().Done()
+	return nil
 }
 
 func (m *fakeMesh) reply(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer, r *discoveryv3.DeltaDiscoveryRequest) error {

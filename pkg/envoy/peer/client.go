@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,7 +95,7 @@ func (c *Client) Router(ctx context.Context, router mesh.ObjectRef, want mesh.Ge
 	path := "/v1/routers/" + url.PathEscape(router.Namespace) + "/" + url.PathEscape(router.Name) + "?" + url.Values{
 		"uid": {want.UID}, "generation": {strconv.FormatInt(want.Number, 10)}, "wait": {wait.String()},
 	}.Encode()
-	answers, silent, err := askAll[envoy.RouterStatus](ctx, c, path, wait+answerTimeout)
+	answers, silent, err := askAll[envoy.RouterStatus](ctx, c, question{path: path}, wait+answerTimeout)
 	if err != nil {
 		return RouterAnswer{}, fmt.Errorf("ask for %s: %w", router, err)
 	}
@@ -102,15 +104,44 @@ func (c *Client) Router(ctx context.Context, router mesh.ObjectRef, want mesh.Ge
 
 // Refusing asks for the proxies that refuse something.
 func (c *Client) Refusing(ctx context.Context) ([]envoy.ProxyStatus, []Silence, error) {
-	answers, silent, err := askAll[[]envoy.ProxyStatus](ctx, c, "/v1/proxies?refused=true", answerTimeout)
+	answers, silent, err := askAll[[]envoy.ProxyStatus](ctx, c, question{path: "/v1/proxies?refused=true"}, answerTimeout)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ask for proxies: %w", err)
 	}
 	return joinProxies(answers), silent, nil
 }
 
+// Loads asks what the callers of virtual nodes counted, and makes them count for some time more. Each replica answers for
+// its own proxies, in epochs of its own. An error means that no replica was found.
+func (c *Client) Loads(ctx context.Context, nodes []mesh.ObjectRef) ([]envoy.Load, []Silence, error) {
+	body, err := json.Marshal(loadsQuestion{Nodes: nodes})
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask for the load of callers: %w", err)
+	}
+	answers, silent, err := askAll[[]envoy.Load](ctx, c, question{path: "/v1/loads", body: body}, answerTimeout)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask for the load of callers: %w", err)
+	}
+	return slices.Concat(answers...), silent, nil
+}
+
+// question is what every replica is asked: by GET, or, with a body, by POST.
+type question struct {
+	path string
+	body []byte
+}
+
+// request puts a question to one replica.
+func (q question) request(ctx context.Context, replica netip.AddrPort) (*http.Request, error) {
+	method := http.MethodGet
+	if q.body != nil {
+		method = http.MethodPost
+	}
+	return http.NewRequestWithContext(ctx, method, "https://"+replica.String()+q.path, bytes.NewReader(q.body))
+}
+
 // askAll asks every replica at the same time.
-func askAll[T any](ctx context.Context, c *Client, path string, timeout time.Duration) ([]T, []Silence, error) {
+func askAll[T any](ctx context.Context, c *Client, q question, timeout time.Duration) ([]T, []Silence, error) {
 	replicas, err := c.config.Replicas(ctx)
 	if err == nil && len(replicas) == 0 {
 		err = errors.New("there is none")
@@ -123,7 +154,7 @@ func askAll[T any](ctx context.Context, c *Client, path string, timeout time.Dur
 	all, errs := make([]T, len(replicas)), make([]error, len(replicas))
 	var asking sync.WaitGroup
 	for i, replica := range replicas {
-		asking.Go(func() { errs[i] = c.ask(ctx, replica, path, &all[i]) })
+		asking.Go(func() { errs[i] = c.ask(ctx, replica, q, &all[i]) })
 	}
 	asking.Wait()
 	var answers []T
@@ -139,8 +170,8 @@ func askAll[T any](ctx context.Context, c *Client, path string, timeout time.Dur
 }
 
 // ask asks one replica.
-func (c *Client) ask(ctx context.Context, replica netip.AddrPort, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+replica.String()+path, nil)
+func (c *Client) ask(ctx context.Context, replica netip.AddrPort, q question, answer any) error {
+	req, err := q.request(ctx, replica)
 	if err != nil {
 		return err
 	}

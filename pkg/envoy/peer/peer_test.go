@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -35,6 +36,7 @@ type source struct {
 	mu     sync.Mutex
 	router envoy.RouterStatus
 	status []envoy.ProxyStatus
+	epoch  string
 }
 
 func (s *source) Router(mesh.ObjectRef) envoy.RouterStatus {
@@ -55,6 +57,14 @@ func (s *source) AwaitRouter(ctx context.Context, router mesh.ObjectRef, want me
 }
 
 func (s *source) Status() []envoy.ProxyStatus { return s.status }
+
+func (s *source) Loads(nodes []mesh.ObjectRef) []envoy.Load {
+	var out []envoy.Load
+	for _, node := range nodes {
+		out = append(out, envoy.Load{Node: node, Epoch: s.epoch, Age: time.Minute, Callers: 2, LoadCounts: envoy.LoadCounts{Issued: 7, Failed: 3}})
+	}
+	return out
+}
 
 func (s *source) acked(n int64, pods ...string) {
 	s.mu.Lock()
@@ -222,6 +232,27 @@ func TestTheLeaseHolderLearnsOfRefusals(t *testing.T) {
 	}
 }
 
+func TestEveryReplicaTellsWhatItsCallersCounted(t *testing.T) {
+	ca := newAuthority(t)
+	id := ca.identity(sluice.MeshService, true)
+	gone := netip.MustParseAddrPort("127.0.0.1:1")
+	c := client(ca.identity(sluice.CanaryService, true), replica(t, id, &source{epoch: "a"}), gone, replica(t, id, &source{epoch: "b"}))
+	// More than a URL could hold.
+	var nodes []mesh.ObjectRef
+	for i := range 3000 {
+		nodes = append(nodes, mesh.ObjectRef{Kind: mesh.KindVirtualNode, Namespace: "demo", Name: fmt.Sprintf("shop-%d-canary", i)})
+	}
+	got, silent, err := c.Loads(t.Context(), nodes)
+	if err != nil || len(got) != 2*len(nodes) || len(silent) != 1 || silent[0].Replica != gone.Addr() {
+		t.Fatalf("%d answers about %d nodes, silent %v, %v", len(got), len(nodes), silent, err)
+	}
+	last := got[len(got)-1]
+	want := envoy.Load{Node: nodes[2999], Epoch: "b", Age: time.Minute, Callers: 2, LoadCounts: envoy.LoadCounts{Issued: 7, Failed: 3}}
+	if diff := cmp.Diff(want, last); diff != "" || got[0].Epoch != "a" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestWhoMayAsk(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	s := &source{}
@@ -232,16 +263,16 @@ func TestWhoMayAsk(t *testing.T) {
 	stranger := foreign.identity(sluice.CanaryService, true)
 	stranger.Trusted = anonymous.Trusted
 	cases := map[string]struct {
-		id              Identity
-		router, proxies string
+		id                     Identity
+		router, proxies, loads string
 	}{
-		"canary learns of routers only": {id: ca.identity(sluice.CanaryService, true), proxies: "may not ask this"},
-		"mesh learns of both":           {id: ca.identity(sluice.MeshService, true)},
-		"another process of ours":       {id: ca.identity("sluice-other", true), router: "may not ask this", proxies: "may not ask this"},
+		"canary learns of routers and loads":  {id: ca.identity(sluice.CanaryService, true), proxies: "may not ask this"},
+		"mesh learns of routers and proxies":  {id: ca.identity(sluice.MeshService, true), loads: "may not ask this"},
+		"another process of ours: of nothing": {ca.identity("sluice-other", true), "may not ask this", "may not ask this", "may not ask this"},
 		// These do not get past the handshake; what the client sees of that depends on who is faster.
-		"webhook has no client leaf": {id: ca.identity(sluice.WebhookService, false), router: "does not answer", proxies: "does not answer"},
-		"no certificate":             {id: anonymous, router: "does not answer", proxies: "does not answer"},
-		"another authority's":        {id: stranger, router: "does not answer", proxies: "does not answer"},
+		"webhook has no client leaf": {ca.identity(sluice.WebhookService, false), "does not answer", "does not answer", "does not answer"},
+		"no certificate":             {anonymous, "does not answer", "does not answer", "does not answer"},
+		"another authority's":        {stranger, "does not answer", "does not answer", "does not answer"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -250,6 +281,8 @@ func TestWhoMayAsk(t *testing.T) {
 			says(t, c.router, errors.Join(err, Told(answer.Silent)))
 			_, silent, err := asks.Refusing(t.Context())
 			says(t, c.proxies, errors.Join(err, Told(silent)))
+			_, silent, err = asks.Loads(t.Context(), nil)
+			says(t, c.loads, errors.Join(err, Told(silent)))
 		})
 	}
 }

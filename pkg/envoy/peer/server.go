@@ -21,11 +21,20 @@ import (
 // maxWait bounds how long a call may wait for a verdict, so that a caller that went away is forgotten.
 const maxWait = 30 * time.Second
 
+// maxQuestion bounds a question, in bytes: some hundred for each of ten thousand virtual nodes.
+const maxQuestion = 4 << 20
+
+// loadsQuestion asks what the callers of virtual nodes counted.
+type loadsQuestion struct {
+	Nodes []mesh.ObjectRef `json:"nodes"`
+}
+
 // Source is what is known about proxies; envoy.Server is one.
 type Source interface {
 	Router(mesh.ObjectRef) envoy.RouterStatus
 	AwaitRouter(context.Context, mesh.ObjectRef, mesh.Generation) envoy.RouterStatus
 	Status() []envoy.ProxyStatus
+	Loads([]mesh.ObjectRef) []envoy.Load
 }
 
 // Identity is a certificate with its key, and those whom its owner trusts. Both may change while we run.
@@ -55,8 +64,9 @@ func NewServer(config ServerConfig) *Server {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{config: config, mux: http.NewServeMux()}
-	// Who may call what: canary learns of routers, and only mesh itself, whose Lease holder tells of refusals, of all proxies.
+	// Who may call what: canary learns of routers and of callers' load, and only mesh itself, whose Lease holder tells of refusals, of all proxies.
 	s.mux.Handle("GET /v1/routers/{namespace}/{name}", s.only(s.router, config.Canary, config.Mesh))
+	s.mux.Handle("POST /v1/loads", s.only(s.loads, config.Canary))
 	s.mux.Handle("GET /v1/proxies", s.only(s.proxies, config.Mesh))
 	return s
 }
@@ -142,6 +152,16 @@ func (s *Server) proxies(w http.ResponseWriter, r *http.Request) {
 		all = slices.DeleteFunc(all, func(p envoy.ProxyStatus) bool { return len(p.Refused) == 0 })
 	}
 	write(w, all)
+}
+
+// loads is a POST, because it makes proxies report.
+func (s *Server) loads(w http.ResponseWriter, r *http.Request) {
+	var asked loadsQuestion
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion)).Decode(&asked); err != nil {
+		http.Error(w, fmt.Sprintf("the question is not what it should be: %v", err), http.StatusBadRequest)
+		return
+	}
+	write(w, s.config.Source.Loads(asked.Nodes))
 }
 
 // write answers in JSON. An error means that the caller is gone.
