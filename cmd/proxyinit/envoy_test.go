@@ -25,6 +25,7 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/xds"
+	"github.com/sluice-mesh/sluice/test/podnet"
 	"github.com/sluice-mesh/sluice/test/realenvoy"
 )
 
@@ -38,33 +39,31 @@ func TestEnvoyBehindTheRules(t *testing.T) {
 
 func redirectToEnvoy(t *testing.T, family mesh.AddressFamily) {
 	realenvoy.Path(t)
-	pod, outside := newNamespace(t), newNamespace(t)
-	connect(t, pod, outside)
-	serve(t, pod, ends4, ends4.loopback, 8080) // the application, where Envoy looks for it
-	for _, e := range []ends{ends4, ends6} {
-		serve(t, outside, e, e.outside, 80)
+	pod, outside := podnet.New(t), podnet.New(t)
+	podnet.Connect(t, pod, outside)
+	podnet.Serve(t, pod, podnet.IPv4, podnet.IPv4.Loopback, 8080) // the application, where Envoy looks for it
+	for _, e := range []podnet.Ends{podnet.IPv4, podnet.IPv6} {
+		podnet.Serve(t, outside, e, e.Outside, 80)
 	}
 	// Envoy runs as the user of this test, hence as root, and the application as somebody else.
-	s, err := readSettings(environment("APPMESH_APP_PORTS", "8080", "APPMESH_IGNORE_UID", "0", "APPMESH_ENABLE_IPV6", "1"))
-	must(t, err)
-	apply(t, pod, build(s))
+	redirectPod(t, pod, "APPMESH_APP_PORTS", "8080", "APPMESH_IGNORE_UID", "0", "APPMESH_ENABLE_IPV6", "1")
 	admin := startEnvoy(t, pod, mesh.Node{Addresses: family, AllowAll: true, Ingress: []mesh.IngressPort{
 		{Port: 8080, Protocol: mesh.TCP, Cluster: "cds_ingress_m_web_tcp_8080"},
 	}})
 
-	for _, e := range []ends{ends4, ends6} {
-		incoming := dialled{host: e.pod, to: 8080}
-		if got, err := incoming.dial(t, outside, e); err != nil || got != "8080 for 127.0.0.1:8080" {
-			t.Errorf("%s, incoming: got %q %v", e.network, got, err)
+	for _, e := range []podnet.Ends{podnet.IPv4, podnet.IPv6} {
+		incoming := podnet.Dial{Host: e.Pod, To: 8080}
+		if got, err := incoming.From(t, outside, e); err != nil || got != "8080 for 127.0.0.1:8080" {
+			t.Errorf("%s, incoming: got %q %v", e.Network, got, err)
 		}
-		outgoing := dialled{host: e.outside, to: 80, uid: 1000}
-		if got, err := outgoing.dial(t, pod, e); err != nil || got != "80 for "+net.JoinHostPort(e.outside, "80") {
-			t.Errorf("%s, outgoing: got %q %v", e.network, got, err)
+		outgoing := podnet.Dial{Host: e.Outside, To: 80, UID: 1000}
+		if got, err := outgoing.From(t, pod, e); err != nil || got != "80 for "+net.JoinHostPort(e.Outside, "80") {
+			t.Errorf("%s, outgoing: got %q %v", e.Network, got, err)
 		}
 		// A virtual node that is its own backend: Envoy dials the address of its own pod.
-		own := dialled{host: e.pod, to: 8080, uid: 0}
-		if got, err := own.dial(t, pod, e); err != nil || got != "8080 for 127.0.0.1:8080" {
-			t.Errorf("%s, own backend: got %q %v", e.network, got, err)
+		own := podnet.Dial{Host: e.Pod, To: 8080, UID: 0}
+		if got, err := own.From(t, pod, e); err != nil || got != "8080 for 127.0.0.1:8080" {
+			t.Errorf("%s, own backend: got %q %v", e.Network, got, err)
 		}
 	}
 	for name, want := range map[string]string{
@@ -81,9 +80,9 @@ func redirectToEnvoy(t *testing.T, family mesh.AddressFamily) {
 // application takes TLS only; nobody gets anything else without it, and probes are not counted as the application's requests.
 func TestProbesUnderStrictTLS(t *testing.T) {
 	realenvoy.Path(t)
-	pod, outside := newNamespace(t), newNamespace(t)
-	connect(t, pod, outside)
-	inNamespace(t, pod, func() {
+	pod, outside := podnet.New(t), podnet.New(t)
+	podnet.Connect(t, pod, outside)
+	podnet.In(t, pod, func() {
 		listener, err := net.Listen("tcp4", "127.0.0.1:8080")
 		if err != nil {
 			t.Errorf("listen: %v", err)
@@ -95,9 +94,7 @@ func TestProbesUnderStrictTLS(t *testing.T) {
 		go func() { _ = app.Serve(listener) }()
 		t.Cleanup(func() { _ = app.Close() })
 	})
-	s, err := readSettings(environment("APPMESH_APP_PORTS", "8080", "APPMESH_IGNORE_UID", "0", "APPMESH_ENABLE_IPV6", "1"))
-	must(t, err)
-	apply(t, pod, build(s))
+	redirectPod(t, pod, "APPMESH_APP_PORTS", "8080", "APPMESH_IGNORE_UID", "0", "APPMESH_ENABLE_IPV6", "1")
 	const cluster = "cds_ingress_m_web_http_8080"
 	admin := startEnvoy(t, pod, mesh.Node{Ingress: []mesh.IngressPort{
 		{Port: 8080, Protocol: mesh.HTTP, Cluster: cluster, TLS: &mesh.ServerTLS{Mode: mesh.TLSStrict, Certificate: selfSigned(t)}},
@@ -106,7 +103,7 @@ func TestProbesUnderStrictTLS(t *testing.T) {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the certificate is not what is tested
 		DialContext: func(_ context.Context, network, address string) (conn net.Conn, err error) {
-			inNamespace(t, outside, func() { conn, err = net.DialTimeout(network, address, 3*time.Second) })
+			podnet.In(t, outside, func() { conn, err = net.DialTimeout(network, address, 3*time.Second) })
 			return conn, err
 		},
 	}}
@@ -120,12 +117,12 @@ func TestProbesUnderStrictTLS(t *testing.T) {
 		must(t, err)
 		return fmt.Sprintf("%d %s", response.StatusCode, text)
 	}
-	for _, e := range []ends{ends4, ends6} {
+	for _, e := range []podnet.Ends{podnet.IPv4, podnet.IPv6} {
 		for path, want := range map[string]string{
-			"http://" + net.JoinHostPort(e.pod, "15021") + "/probe/web/liveness": "200 /healthz",
-			"http://" + net.JoinHostPort(e.pod, "15021") + "/healthz":            "404 ",
-			"http://" + net.JoinHostPort(e.pod, "8080") + "/healthz":             "none",
-			"https://" + net.JoinHostPort(e.pod, "8080") + "/healthz":            "200 /healthz",
+			"http://" + net.JoinHostPort(e.Pod, "15021") + "/probe/web/liveness": "200 /healthz",
+			"http://" + net.JoinHostPort(e.Pod, "15021") + "/healthz":            "404 ",
+			"http://" + net.JoinHostPort(e.Pod, "8080") + "/healthz":             "none",
+			"https://" + net.JoinHostPort(e.Pod, "8080") + "/healthz":            "200 /healthz",
 		} {
 			if got := get(path); got != want {
 				t.Errorf("%s: got %q, want %q", path, got, want)
@@ -170,7 +167,7 @@ func startEnvoy(t *testing.T, pod netns.NsHandle, node mesh.Node, probes ...slui
 	parts, err := xds.NewProbes(xds.BootstrapConfig{IPv6: true})
 	must(t, err)
 	config := parts.AddTo(string(text), probes)
-	inNamespace(t, pod, func() {
+	podnet.In(t, pod, func() {
 		realenvoy.Start(t, "--config-yaml", config, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	})
 	admin := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
@@ -198,4 +195,18 @@ func counter(t *testing.T, admin *http.Client, name string) string {
 		}
 	}
 	return ""
+}
+
+func redirectPod(t *testing.T, pod netns.NsHandle, env ...string) {
+	t.Helper()
+	if code, said := runIn(t, pod, environment(env...)); code != exitDone {
+		t.Fatalf("redirect: got %d, %s", code, said)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

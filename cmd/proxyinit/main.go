@@ -1,6 +1,6 @@
 // Command proxyinit redirects the TCP traffic of a pod to its Envoy: it reads the APPMESH_ variables of its environment,
 // writes one nftables table into the pod's network namespace and ends. It needs the capability NET_ADMIN and no other
-// program.
+// program. Where a CNI plugin redirects, it only looks whether that was done, and needs nothing.
 package main
 
 import (
@@ -8,9 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"slices"
+
+	"github.com/sluice-mesh/sluice/cmd/proxyinit/nft"
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/inject/redirect"
 )
 
 // Exit codes.
@@ -18,6 +20,7 @@ const (
 	exitDone     = 0
 	exitKernel   = 1 // the kernel refused the rules
 	exitSettings = 2 // the environment or the command line cannot be read
+	exitMissing  = 3 // nobody redirected the pod, as --verify found
 )
 
 const usage = `proxyinit redirects the TCP traffic of a pod to the Envoy that runs beside it.
@@ -45,9 +48,11 @@ Environment (the same names as App Mesh's route manager):
 Flags:
 
   --print   print the rules and change nothing
+  --verify  change nothing, and fail unless the redirection is there already; that takes no capability. It listens on port 15023
+            of the loopback interface and dials 15022, from where only the redirection's own rules lead to 15023
   --help    print this
 
-Exit codes: 0 done, 1 the kernel refused the rules, 2 the environment or the command line cannot be read.
+Exit codes: 0 done, 1 the kernel refused the rules, 2 the environment or the command line cannot be read, 3 no redirection.
 `
 
 func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) }
@@ -56,6 +61,7 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	flags := flag.NewFlagSet("proxyinit", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // what Parse says is repeated below, with a hint
 	onlyPrint := flags.Bool("print", false, "")
+	onlyVerify := flags.Bool("verify", false, "")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)
 		return exitDone
@@ -63,40 +69,49 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		fmt.Fprintf(stderr, "proxyinit: it takes no such argument: %q; see proxyinit --help\n", args)
 		return exitSettings
 	}
-	s, err := readSettings(getenv)
+	settings, err := redirect.FromEnvironment(getenv)
 	if err != nil {
 		fmt.Fprintf(stderr, "proxyinit: %v\n", err)
 		return exitSettings
 	}
-	for _, rules := range build(s) {
-		fmt.Fprint(stdout, rules)
-		if *onlyPrint {
-			continue
-		}
-		if err := install(rules); err != nil {
-			if rules.family == ipv6 && !needsIPv6(rules, net.InterfaceAddrs) {
-				fmt.Fprintf(stdout, "# IPv6 is left alone, and the pod has no IPv6 address that it could be reached by: %v\n", err)
-				continue
-			}
-			fmt.Fprintf(stderr, "proxyinit: %v\n", err)
-			return exitKernel
-		}
+	tables := settings.Rulesets()
+	if *onlyVerify {
+		return verify(tables, stdout, stderr)
+	}
+	for _, t := range tables {
+		fmt.Fprint(stdout, t)
+	}
+	if *onlyPrint {
+		return exitDone
+	}
+	leftOut, err := nft.Apply(tables)
+	if err != nil {
+		fmt.Fprintf(stderr, "proxyinit: %v\n", err)
+		return exitKernel
+	}
+	if leftOut != "" {
+		fmt.Fprintf(stdout, "# %s\n", leftOut)
 	}
 	return exitDone
 }
 
-// needsIPv6 says whether a table of IPv6 that cannot be written leaves anything unredirected. An interface that has
-// only its link-local address has no way to another machine's application, and a kernel without IPv6 has not even that.
-func needsIPv6(r ruleset, addresses func() ([]net.Addr, error)) bool {
-	if !r.enabled {
-		return false // there was nothing to remove
+// verify says whether somebody else redirected this pod, and if nobody did, what to do about it.
+func verify(tables []redirect.Ruleset, stdout, stderr io.Writer) int {
+	err := nft.Prove(tables)
+	var missing *nft.Missing
+	switch {
+	case errors.As(err, &missing):
+		fmt.Fprintf(stderr, `proxyinit: %v
+The pod would bypass the mesh, so it does not start. The CNI plugin %s redirects a pod once, when its network is made,
+and did not do so for this one: it was not installed on the node yet, or not at that moment, or the node's container runtime
+does not show it the pod's annotations. See that the DaemonSet %s has a ready pod on this node, and then delete this pod, so
+that it is made anew. Starting its containers again does not help.
+`, missing, sluice.CNIPlugin, sluice.CNIPlugin)
+		return exitMissing
+	case err != nil:
+		fmt.Fprintf(stderr, "proxyinit: %v\n", err)
+		return exitKernel
 	}
-	list, err := addresses()
-	if err != nil {
-		return true // a pod that is not what it seems must not start
-	}
-	return slices.ContainsFunc(list, func(a net.Addr) bool {
-		n, ok := a.(*net.IPNet)
-		return ok && n.IP.To4() == nil && n.IP.IsGlobalUnicast()
-	})
+	fmt.Fprintln(stdout, "the traffic of this pod is redirected")
+	return exitDone
 }

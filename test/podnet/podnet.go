@@ -1,31 +1,36 @@
-package main
+// Package podnet makes network namespaces for tests: a pod, a machine outside, a wire between them, servers that say what
+// they were dialled as, and connections by any user. They need root, and go with the test.
+package podnet
 
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
-// ends are the addresses in the test: two ends of a wire, of which the outer one has a second address that is ignored.
-type ends struct {
-	network                         string
-	pod, outside, ignored, loopback string
+// Ends are the addresses in the test: two ends of a wire, of which the outer one has a second address that is ignored.
+type Ends struct {
+	Network                         string
+	Pod, Outside, Ignored, Loopback string
 }
 
+// The two families.
 var (
-	ends4 = ends{network: "tcp4", pod: "10.217.0.1", outside: "10.217.0.2", ignored: "10.217.0.3", loopback: "127.0.0.1"}
-	ends6 = ends{network: "tcp6", pod: "fd17::1", outside: "fd17::2", ignored: "fd17::3", loopback: "::1"}
+	IPv4 = Ends{Network: "tcp4", Pod: "10.217.0.1", Outside: "10.217.0.2", Ignored: "10.217.0.3", Loopback: "127.0.0.1"}
+	IPv6 = Ends{Network: "tcp6", Pod: "fd17::1", Outside: "fd17::2", Ignored: "fd17::3", Loopback: "::1"}
 )
 
-// inNamespace runs fn on a thread of its own that has entered the namespace; the thread ends with it.
-func inNamespace(t *testing.T, ns netns.NsHandle, fn func()) {
+// In runs fn on a thread of its own that has entered the namespace; the thread ends with it.
+func In(t *testing.T, ns netns.NsHandle, fn func()) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {
@@ -41,8 +46,8 @@ func inNamespace(t *testing.T, ns netns.NsHandle, fn func()) {
 	}
 }
 
-// newNamespace makes a network namespace that lives as long as the test: it has no name, only this handle.
-func newNamespace(t *testing.T) netns.NsHandle {
+// New makes a network namespace that lives as long as the test: it has no name, only this handle.
+func New(t *testing.T) netns.NsHandle {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root: run this test as root, or in a container with NET_ADMIN and SYS_ADMIN")
@@ -67,15 +72,15 @@ func newNamespace(t *testing.T) netns.NsHandle {
 	return netns.None()
 }
 
-// connect lays a wire between the two and gives both ends addresses.
-func connect(t *testing.T, pod, outside netns.NsHandle) {
+// Connect lays a wire between the two and gives both ends addresses.
+func Connect(t *testing.T, pod, outside netns.NsHandle) {
 	t.Helper()
 	handle, err := netlink.NewHandleAt(pod)
 	must(t, err)
 	defer handle.Close()
 	must(t, handle.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth0"}, PeerName: "eth0", PeerNamespace: netlink.NsFd(outside)}))
 	for ns, addresses := range map[netns.NsHandle][]string{
-		pod: {ends4.pod + "/24", ends6.pod + "/64"}, outside: {ends4.outside + "/24", ends4.ignored + "/24", ends6.outside + "/64", ends6.ignored + "/64"},
+		pod: {IPv4.Pod + "/24", IPv6.Pod + "/64"}, outside: {IPv4.Outside + "/24", IPv4.Ignored + "/24", IPv6.Outside + "/64", IPv6.Ignored + "/64"},
 	} {
 		h, err := netlink.NewHandleAt(ns)
 		must(t, err)
@@ -96,17 +101,17 @@ func connect(t *testing.T, pod, outside netns.NsHandle) {
 	}
 }
 
-// serve answers every connection to the port with the port and the destination before any redirection.
-func serve(t *testing.T, ns netns.NsHandle, e ends, ip string, port int) {
+// Serve answers every connection to the port with the port and the destination before any redirection.
+func Serve(t *testing.T, ns netns.NsHandle, e Ends, ip string, port int) {
 	t.Helper()
 	host := ip
-	if ip == e.pod {
+	if ip == e.Pod {
 		host = "" // the application and Envoy listen on loopback, too
 	}
 	var listener net.Listener
-	inNamespace(t, ns, func() {
+	In(t, ns, func() {
 		var err error
-		if listener, err = net.Listen(e.network, net.JoinHostPort(host, fmt.Sprint(port))); err != nil {
+		if listener, err = net.Listen(e.Network, net.JoinHostPort(host, fmt.Sprint(port))); err != nil {
 			t.Errorf("listen: %v", err)
 		}
 	})
@@ -127,14 +132,14 @@ func serve(t *testing.T, ns netns.NsHandle, e ends, ip string, port int) {
 }
 
 // originalDestination is what Envoy's original_dst listener filter reads.
-func originalDestination(conn net.Conn, e ends) string {
+func originalDestination(conn net.Conn, e Ends) string {
 	raw, err := conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		return err.Error()
 	}
 	destination := conn.LocalAddr().String()
 	_ = raw.Control(func(fd uintptr) {
-		if e == ends6 {
+		if e == IPv6 {
 			// The option has the layout of sockaddr_in6, which this structure begins with.
 			if info, err := unix.GetsockoptIPv6MTUInfo(int(fd), unix.SOL_IPV6, unix.SO_ORIGINAL_DST); err == nil {
 				port := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, info.Addr.Port))
@@ -151,6 +156,36 @@ func originalDestination(conn net.Conn, e ends) string {
 		destination = fmt.Sprintf("%s:%d", net.IP(a[4:8]), binary.BigEndian.Uint16(a[2:4]))
 	})
 	return destination
+}
+
+// Dial is one connection and the port that has to take it; 0 means the one that was dialled.
+type Dial struct {
+	Host     string
+	To, Want int
+	// Outside says that the machine outside dials.
+	Outside  bool
+	UID, GID int
+}
+
+// From opens the connection as the user and returns what the server says: its port, and who the client wanted.
+func (d Dial) From(t *testing.T, from netns.NsHandle, e Ends) (answer string, err error) {
+	In(t, from, func() {
+		// Of this thread only: the kernel remembers the user that a socket was made by.
+		unix.Setfsgid(d.GID)
+		unix.Setfsuid(d.UID)
+		defer func() { unix.Setfsuid(0); unix.Setfsgid(0) }()
+		var conn net.Conn
+		conn, err = net.DialTimeout(e.Network, net.JoinHostPort(d.Host, fmt.Sprint(d.To)), 3*time.Second)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(3 * time.Second))
+		var text []byte
+		text, err = io.ReadAll(conn)
+		answer = string(text)
+	})
+	return answer, err
 }
 
 func must(t *testing.T, err error) {

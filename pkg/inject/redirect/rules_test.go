@@ -1,9 +1,6 @@
-package main
+package redirect
 
 import (
-	"bytes"
-	"errors"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +31,7 @@ func TestRules(t *testing.T) {
 	chain egress {
 		type nat hook output priority dstnat;
 		meta l4proto != tcp return
+		ip daddr 127.0.0.0/8 tcp dport 15022 redirect to :15023
 		meta skuid 1337 return
 		tcp dport 22 return
 		fib daddr type local return
@@ -55,6 +53,7 @@ func TestRules(t *testing.T) {
 	chain egress {
 		type nat hook output priority dstnat;
 		meta l4proto != tcp return
+		ip daddr 127.0.0.0/8 tcp dport 15022 redirect to :15023
 		meta skuid 101 ip daddr != 127.0.0.0/8 fib daddr type local tcp dport 8080 redirect to :16000
 		meta skuid 101 ip daddr != 127.0.0.0/8 fib daddr type local tcp dport 9000-9010 redirect to :16000
 		meta skuid 101 return
@@ -78,6 +77,7 @@ table ip6 sluice {
 	chain egress {
 		type nat hook output priority dstnat;
 		meta l4proto != tcp return
+		ip6 daddr ::1/128 tcp dport 15022 redirect to :15023
 		meta skuid 101 ip6 daddr != ::1/128 fib daddr type local tcp dport 8080 redirect to :16000
 		meta skuid 101 ip6 daddr != ::1/128 fib daddr type local tcp dport 9000-9010 redirect to :16000
 		meta skuid 101 return
@@ -104,18 +104,17 @@ table ip6 sluice {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := readSettings(environment(tc.env...))
+			s, err := FromEnvironment(environment(tc.env...))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got string
-			for _, table := range build(s) {
+			for _, table := range s.Rulesets() {
 				got += table.String()
-				for _, r := range slices.Concat(table.egress, table.ingress) {
-					if r.why == "" {
+				for _, r := range slices.Concat(table.Egress, table.Ingress) {
+					if r.Why == "" {
 						t.Errorf("rule %q does not say why", r)
 					}
-					expressions(r) // panics for a condition without translation
 				}
 			}
 			if diff := cmp.Diff(tc.want, withoutReasons(got)); diff != "" {
@@ -142,66 +141,67 @@ func TestSettingsErrors(t *testing.T) {
 		"a port that does not exist":  {"APPMESH_ENVOY_INGRESS_PORT", "70000", `read APPMESH_ENVOY_INGRESS_PORT: "70000" is not a port from 1 to 65535`},
 		"a port by name":              {"APPMESH_APP_PORTS", "8080,http", `read APPMESH_APP_PORTS: "http" is not a port from 1 to 65535, or two as first:last`},
 		"a range that goes backwards": {"APPMESH_APP_PORTS", "90:80", `read APPMESH_APP_PORTS: "90:80" is not a port from 1 to 65535, or two as first:last`},
-		"an address by name":          {"APPMESH_EGRESS_IGNORED_IP", "metadata", `read APPMESH_EGRESS_IGNORED_IP: "metadata" is not an address or a CIDR`},
+		"a list that would take the node's memory": {"APPMESH_APP_PORTS", strings.Repeat("1,", 1001),
+			`read APPMESH_APP_PORTS: "1" is not among the first 1000, which is the most that one list may have`},
+		"an address by name": {"APPMESH_EGRESS_IGNORED_IP", "metadata", `read APPMESH_EGRESS_IGNORED_IP: "metadata" is not an address or a CIDR`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := readSettings(environment(tc.name, tc.value)); err == nil || err.Error() != tc.want {
+			if _, err := FromEnvironment(environment(tc.name, tc.value)); err == nil || err.Error() != tc.want {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
 		})
 	}
 }
 
-func TestCommandLine(t *testing.T) {
+// TestAnnotations: what the CNI plugin reads gives the rules that the init container would write.
+func TestAnnotations(t *testing.T) {
 	tests := map[string]struct {
-		args       []string
-		env        []string
-		code       int
-		out, error string
+		annotations map[string]string
+		env         []string
+		err         string
 	}{
-		"help teaches":          {[]string{"--help"}, nil, 0, "APPMESH_APP_PORTS", ""},
-		"print changes nothing": {[]string{"--print"}, []string{"APPMESH_APP_PORTS", "8080"}, 0, "tcp dport 8080 redirect to :15000", ""},
-		"an unknown flag":       {[]string{"--force"}, nil, 2, "", "see proxyinit --help"},
-		"an argument":           {[]string{"start"}, nil, 2, "", "see proxyinit --help"},
-		"a bad variable":        {nil, []string{"APPMESH_APP_PORTS", "http"}, 2, "", `"http" is not a port`},
+		"nothing said": {env: []string{"APPMESH_ENABLE_IPV6", "1"}},
+		"all of it": {
+			annotations: map[string]string{
+				"appmesh.k8s.aws/ports": "8080,9000:9010", "appmesh.k8s.aws/egressIgnoredIPs": "10.0.0.0/8", "appmesh.k8s.aws/egressIgnoredPorts": "3306",
+				"appmesh.k8s.aws/ignoredUID": "101", "appmesh.k8s.aws/proxyEgressPort": "16001", "appmesh.k8s.aws/proxyIngressPort": "16000",
+				"appmesh.k8s.aws/ipv6": "Disabled", "appmesh.k8s.aws/ignoredGID": "7",
+			},
+			env: []string{"APPMESH_APP_PORTS", "8080,9000:9010", "APPMESH_EGRESS_IGNORED_IP", "10.0.0.0/8", "APPMESH_EGRESS_IGNORED_PORTS", "3306",
+				"APPMESH_IGNORE_UID", "101", "APPMESH_ENVOY_EGRESS_PORT", "16001", "APPMESH_ENVOY_INGRESS_PORT", "16000"},
+		},
+		"a port by name": {
+			annotations: map[string]string{"appmesh.k8s.aws/ports": "http"},
+			err:         `read annotation appmesh.k8s.aws/ports: "http" is not a port from 1 to 65535, or two as first:last`,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			var stdout, stderr bytes.Buffer
-			code := run(tc.args, environment(tc.env...), &stdout, &stderr)
-			if code != tc.code || !strings.Contains(stdout.String(), tc.out) || !strings.Contains(stderr.String(), tc.error) {
-				t.Errorf("got %d, %q, %q", code, stdout.String(), stderr.String())
+			got, err := FromAnnotations(tc.annotations)
+			if tc.err != "" {
+				if err == nil || err.Error() != tc.err {
+					t.Errorf("got %v, want %s", err, tc.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := FromEnvironment(environment(tc.env...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(text(want), text(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestIPv6ThatCannotBeWritten: only a pod that IPv6 can reach fails to start.
-func TestIPv6ThatCannotBeWritten(t *testing.T) {
-	address := func(cidr string) net.Addr {
-		ip, n, err := net.ParseCIDR(cidr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.IP = ip
-		return n
+func text(s Settings) (out string) {
+	for _, table := range s.Rulesets() {
+		out += table.String()
 	}
-	tests := map[string]struct {
-		addresses []net.Addr
-		err       error
-		off, want bool
-	}{
-		"IPv4 only":                    {addresses: []net.Addr{address("127.0.0.1/8"), address("10.0.0.1/24")}},
-		"loopback and link-local IPv6": {addresses: []net.Addr{address("::1/128"), address("fe80::1/64")}},
-		"an IPv6 address":              {addresses: []net.Addr{address("10.0.0.1/24"), address("fd00::1/64")}, want: true},
-		"nobody knows":                 {err: errors.New("no netlink"), want: true},
-		"nothing to redirect":          {addresses: []net.Addr{address("fd00::1/64")}, off: true},
-	}
-	for name, tc := range tests {
-		got := needsIPv6(ruleset{family: ipv6, enabled: !tc.off}, func() ([]net.Addr, error) { return tc.addresses, tc.err })
-		if got != tc.want {
-			t.Errorf("%s: got %v, want %v", name, got, tc.want)
-		}
-	}
+	return out
 }
