@@ -31,7 +31,10 @@ type config struct {
 	pollInterval   time.Duration
 	certDir        string
 	meshPeers      string
-	log            *slog.Logger
+	// metricsServer is the Prometheus of inline queries whose Canary names none.
+	metricsServer        string
+	noCrossNamespaceRefs bool
+	log                  *slog.Logger
 	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
 	libraryLog *slog.Logger
 }
@@ -77,6 +80,8 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	flags.StringVar(&cfg.certDir, "cert-dir", "/etc/sluice/tls", "directory of tls.crt, tls.key and ca.crt, by which mesh and this process know each other")
 	flags.StringVar(&cfg.meshPeers, "mesh-peers", sluice.MeshPeersService+"."+cmp.Or(os.Getenv("POD_NAMESPACE"), sluice.SystemNamespace)+".svc",
 		"host name whose addresses are the replicas of mesh, asked which proxies have the weights; empty counts weights as in force once they are written")
+	flags.StringVar(&cfg.metricsServer, "metrics-server", "", "URL of the Prometheus that inline queries of a Canary without spec.metricsServer are sent to; built-in metrics come from the Envoys")
+	flags.BoolVar(&cfg.noCrossNamespaceRefs, "no-cross-namespace-refs", false, "refuse references from a Canary to a MetricTemplate or an AlertProvider in another namespace")
 	level := flags.String("log-level", "info", "least severe level that is logged: debug, info, warn or error; what libraries say at info is logged with debug")
 
 	err := flags.Parse(args)

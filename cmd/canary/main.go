@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/envoy"
 	"github.com/sluice-mesh/sluice/pkg/kube/canary"
+	"github.com/sluice-mesh/sluice/pkg/metric"
 	"github.com/sluice-mesh/sluice/pkg/notify"
 )
 
@@ -88,6 +89,7 @@ func run(ctx context.Context, cfg config) error {
 	}
 	err = canary.Add(ctx, mgr, canary.Options{
 		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: notify.NewClient(), Proxies: proxies,
+		Metrics: metrics{metric.NewClient(kube)}, MetricsServer: cfg.metricsServer, NoCrossNamespaceRefs: cfg.noCrossNamespaceRefs,
 		Workers: cfg.workers, PollInterval: cfg.pollInterval, Version: Version,
 	})
 	if err != nil {

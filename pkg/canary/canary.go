@@ -41,8 +41,9 @@ type Observation struct {
 	// They keep a rollout from starting; they never hold one that runs.
 	Blockers []string
 
-	// Metrics holds the measurement of each metric of the analysis by name, over the span that MetricWindow names.
-	// A built-in metric without an entry has no data. Another metric without an entry is asked for (Plan.Ask).
+	// Metrics holds the measurement of each metric of the analysis: those that the Envoys answer for (FromEnvoy) by name,
+	// over the span that MetricWindow names, and those that were asked for (Plan.Ask) by Question.Key. One of the former
+	// without an entry has no data, one of the latter is asked for.
 	Metrics map[string]Measurement
 	// MeasuringSince is when this process began to watch the pods. A check waits until one interval was watched, so
 	// that a restarted process does not mistake its own blindness for missing traffic. Zero: long enough ago.
@@ -107,8 +108,10 @@ type Measurement struct {
 	Samples int64
 	// NoData says that nothing was counted: no request in the span.
 	NoData bool
-	// Err says why the metric could not be asked for; empty when it could.
+	// Err says why whoever was asked gave no answer; empty when there was one.
 	Err string
+	// Unasked is why nobody could be asked, as a whole sentence: no such template, no such Secret.
+	Unasked string
 	// Unreachable names pods that could not be polled. A passing value that misses pods is inconclusive.
 	Unreachable []string
 }
@@ -121,14 +124,14 @@ type HookAnswer struct {
 	Err string
 }
 
-// Question is a hook to call, or a metric to measure, before the next decision. The shell answers in
-// Observation.Hooks[Key] or Observation.Metrics[Metric.Name]. It may be asked again: same CheckID, same question.
+// Question is a hook to call, or a metric to ask a provider for, before the next decision. The shell answers in
+// Observation.Hooks[Key] or Observation.Metrics[Key]. It may be asked again: same CheckID, same question.
 type Question struct {
-	// Key is where the answer goes: the hook's name, made unique where two hooks share one.
+	// Key is where the answer goes: the name of the hook or the metric, made unique where two share one.
 	Key string
 	// Hook is the hook to call; its zero value when Metric is set.
 	Hook canaryv1beta1.CanaryWebhook
-	// Metric is the metric to measure over MetricWindow, nil for a hook.
+	// Metric is the metric to ask for, nil for a hook.
 	Metric *canaryv1beta1.CanaryMetric
 	// Phase is the phase that the hook is told.
 	Phase string

@@ -36,9 +36,9 @@ func MetricWindow(c *canaryv1beta1.Canary, now time.Time) map[string]Span {
 type judgement struct {
 	// failed is the first metric that is out of its range.
 	failed *Event
-	// inconclusive is the first metric without a verdict; noData says that it is for want of data, not of sight.
+	// inconclusive is the first metric without a verdict; counts says that it is a failed check all the same.
 	inconclusive *Event
-	noData       bool
+	counts       bool
 	// results are for the state, once the check is done.
 	results []canaryv1beta1.MetricResult
 	// ask lists the metrics to measure before there can be a judgement.
@@ -51,10 +51,11 @@ func (p *pass) judge() judgement {
 	if !p.underway() {
 		return j
 	}
-	for _, m := range p.analysis().Metrics {
-		got, measured := p.obs.Metrics[m.Name]
-		if !measured && !isBuiltin(m) {
-			j.ask = append(j.ask, Question{Key: m.Name, Metric: &m, Phase: string(p.st.Phase), CheckID: p.checkID()})
+	for i, m := range p.analysis().Metrics {
+		key := p.metricKey(i)
+		got, measured := p.obs.Metrics[key]
+		if !measured && !p.fromEnvoy(m) {
+			j.ask = append(j.ask, Question{Key: key, Metric: &m, Phase: string(p.st.Phase), CheckID: p.checkID()})
 			continue
 		}
 		if !measured {
@@ -66,16 +67,10 @@ func (p *pass) judge() judgement {
 		case result.Verdict == canaryv1beta1.VerdictFail && j.failed == nil:
 			j.failed = e
 		case result.Verdict == canaryv1beta1.VerdictInconclusive && j.inconclusive == nil:
-			j.inconclusive, j.noData = e, len(got.Unreachable) == 0
+			j.inconclusive, j.counts = e, p.counts(got)
 		}
 	}
 	return j
-}
-
-// isBuiltin tells whether the Envoys themselves answer for the metric.
-func isBuiltin(m canaryv1beta1.CanaryMetric) bool {
-	return m.TemplateRef == nil && m.Query == "" &&
-		(m.Name == canaryv1beta1.MetricRequestSuccessRate || m.Name == canaryv1beta1.MetricRequestDuration)
 }
 
 // judgeOne gives the result of one metric, and the event unless it passed.
@@ -88,6 +83,8 @@ func (p *pass) judgeOne(m canaryv1beta1.CanaryMetric, got Measurement) (canaryv1
 	}
 	blind := warning(ReasonUnreachable, "Halt %s advancement %s cannot be read from pods %s", p.full(), m.Name, list(got.Unreachable))
 	switch {
+	case got.Unasked != "":
+		return inconclusive(warning(ReasonQueryFailed, "%s", got.Unasked))
 	case got.Err != "":
 		return inconclusive(p.queryFailed(m, got.Err))
 	case got.NoData && len(got.Unreachable) > 0:

@@ -159,6 +159,7 @@ func (p *pass) check(notReady string) {
 	if len(metrics.ask) > 0 {
 		p.ask = metrics.ask
 		p.wait(fmt.Sprintf("waits for the metric %s", metrics.ask[0].Metric.Name))
+		p.wake(time.Second) // as with hooks: a provider that hangs must not hide what the Envoys count meanwhile
 		return
 	}
 	p.conclude(metrics, notReady)
@@ -169,7 +170,7 @@ func (p *pass) conclude(metrics judgement, notReady string) {
 	p.st.Rollout.Metrics = metrics.results
 	holdUp := p.holdUp(notReady)
 	if e := metrics.inconclusive; e != nil {
-		if metrics.noData && holdUp == nil && !p.holdsOnNoData() {
+		if metrics.counts && holdUp == nil {
 			p.fail(*e)
 			return
 		}

@@ -75,13 +75,16 @@ func (p *prometheusProvider) ask(ctx context.Context, q Query) (float64, error) 
 	return 0, errors.New("the query gives no number")
 }
 
-// prometheusError adds what an error page says, which is all that there is behind a proxy.
+// prometheusError is what the server says, and what an error page says, which is all that there is behind a proxy.
 func prometheusError(err error) error {
 	var answer *promv1.Error
-	if errors.As(err, &answer) && answer.Detail != "" {
+	switch {
+	case !errors.As(err, &answer):
+		return err
+	case answer.Detail != "":
 		return fmt.Errorf("%s: %s", answer.Msg, answer.Detail)
 	}
-	return err
+	return errors.New(answer.Msg)
 }
 
 // getOnly asks with GET what the library asks with POST: who guards a Prometheus often allows readers only that.

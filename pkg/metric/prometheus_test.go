@@ -128,8 +128,8 @@ func TestPrometheus(t *testing.T) {
 		"not a number":                                    {ask("vector(0) / vector(0)"), "no values"},
 		"a query over several lines":                      {ask("vector(\n\t 3\n)"), "3"},
 		"a range of values":                               {ask("up[10s]"), "query returned multiple values"},
-		"a text":                                          {ask(`"hello"`), "bad_response: unexpected value type \"string\""},
-		"a query that cannot be read":                     {ask("sum("), "bad_data: invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"},
+		"a text":                                          {ask(`"hello"`), "unexpected value type \"string\""},
+		"a query that cannot be read":                     {ask("sum("), "invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %q, want %q", sentence, c.got, c.want)

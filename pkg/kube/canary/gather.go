@@ -73,7 +73,7 @@ func (s *shell) gather(ctx context.Context, c *canaryv1beta1.Canary, session *se
 		}
 	}
 	session.answered(&v.obs)
-	s.index.set(keyOf(c), v.lookedAt())
+	s.index.set(keyOf(c), v.lookedAt(), lookedUp(c)...)
 	return v, nil
 }
 

@@ -22,15 +22,19 @@ func newIndex() *index {
 	}
 }
 
-// set replaces the names that a Canary looks at, all in its own namespace.
-func (x *index) set(canary types.NamespacedName, names []string) {
+// set replaces the names that a Canary looks at in its own namespace, and in others.
+func (x *index) set(canary types.NamespacedName, names []string, elsewhere ...types.NamespacedName) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.drop(canary)
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
-		n := types.NamespacedName{Namespace: canary.Namespace, Name: name}
-		x.names[canary] = append(x.names[canary], n)
-		x.users[n] = append(x.users[n], canary)
+	for _, name := range names {
+		elsewhere = append(elsewhere, types.NamespacedName{Namespace: canary.Namespace, Name: name})
+	}
+	for _, n := range elsewhere {
+		if !slices.Contains(x.names[canary], n) {
+			x.names[canary] = append(x.names[canary], n)
+			x.users[n] = append(x.users[n], canary)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
-	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // HookCaller calls the webhooks of Canaries.
@@ -16,8 +15,20 @@ type HookCaller interface {
 	Tell(ctx context.Context, c *canaryv1beta1.Canary, hook canaryv1beta1.CanaryWebhook, message, eventType string, at time.Time) error
 }
 
+// MetricQuery is one question to a metric provider.
+type MetricQuery struct {
+	// Provider says who is asked, and where.
+	Provider canaryv1beta1.MetricTemplateProvider
+	// Credentials are the data of the provider's Secret, nil if it has none.
+	Credentials map[string][]byte
+	// Interval is the metric's.
+	Interval time.Duration
+	// Text is the query in the provider's language.
+	Text string
+}
+
 // MetricReader asks metric providers.
 type MetricReader interface {
-	// Measure measures a metric over a span.
-	Measure(ctx context.Context, c *canaryv1beta1.Canary, metric canaryv1beta1.CanaryMetric, span canary.Span) canary.Measurement
+	// Ask asks for one value. It is not found if the provider answered and had none. Errors hold no credentials.
+	Ask(ctx context.Context, q MetricQuery) (value float64, found bool, err error)
 }

@@ -14,6 +14,7 @@ import (
 // must not blind us for the others, and what a newer API server adds to a pod template must survive promotion.
 var (
 	kindCanary             = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindCanary)
+	kindMetricTemplate     = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindMetricTemplate)
 	kindDeployment         = appsv1.SchemeGroupVersion.WithKind("Deployment")
 	kindControllerRevision = appsv1.SchemeGroupVersion.WithKind("ControllerRevision")
 	kindHPA                = autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler")

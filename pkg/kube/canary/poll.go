@@ -144,6 +144,9 @@ func (p *poll) measured(c *canaryv1beta1.Canary, obs *canary.Observation) {
 	}
 	obs.MeasuringSince = p.since
 	for name, span := range canary.MetricWindow(c, obs.Now) {
+		if !canary.FromEnvoy(c, name) {
+			continue
+		}
 		if m, ok := canary.Measure(name, p.history.Window(span.From, span.To), unreachable); ok {
 			obs.Metrics[name] = m
 		}

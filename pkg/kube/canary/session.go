@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
@@ -17,7 +18,7 @@ import (
 // a question without an answer is asked again, and counters are read again.
 type session struct {
 	mu      sync.Mutex
-	answers map[string]answer // by Question.Key, or the metric's name
+	answers map[questionID]answer
 	asking  *asking
 	poll    *poll
 	// verdicts are those of the proxies on the router's weights, while they are waited for.
@@ -27,6 +28,14 @@ type session struct {
 	// telling is the tail of the event hooks' queue: events reach their hooks in order.
 	telling chan struct{}
 }
+
+// questionID tells questions apart: a metric may have the name of a hook.
+type questionID struct {
+	metric bool
+	key    string
+}
+
+func idOf(q canary.Question) questionID { return questionID{q.Metric != nil, q.Key} }
 
 // answer is what came back for a question, until the plan no longer asks it.
 type answer struct {
@@ -45,12 +54,12 @@ type asking struct {
 func (s *session) answered(obs *canary.Observation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, a := range s.answers {
+	for id, a := range s.answers {
 		if a.hook != nil {
-			obs.Hooks[key] = *a.hook
+			obs.Hooks[id.key] = *a.hook
 		}
 		if a.metric != nil {
-			obs.Metrics[key] = *a.metric
+			obs.Metrics[id.key] = *a.metric
 		}
 	}
 }
@@ -63,7 +72,7 @@ func (s *session) settle(ask []canary.Question) {
 	for _, q := range ask {
 		current[q.CheckID] = true
 	}
-	maps.DeleteFunc(s.answers, func(_ string, a answer) bool { return !current[a.checkID] })
+	maps.DeleteFunc(s.answers, func(_ questionID, a answer) bool { return !current[a.checkID] })
 }
 
 // ask answers the questions of a plan beside the worker. A run that is under way for the same questions goes on, and so
@@ -73,7 +82,7 @@ func (s *shell) ask(c *canaryv1beta1.Canary, session *session, questions []canar
 	session.mu.Lock()
 	defer session.mu.Unlock()
 	open := slices.DeleteFunc(slices.Clone(questions), func(q canary.Question) bool {
-		a, ok := session.answers[answerKey(q)]
+		a, ok := session.answers[idOf(q)]
 		return ok && a.checkID == q.CheckID
 	})
 	run := session.asking
@@ -89,24 +98,28 @@ func (s *shell) ask(c *canaryv1beta1.Canary, session *session, questions []canar
 	s.work.start(func() { s.answerAll(ctx, c, session, run) })
 }
 
-// answerAll asks one question after the other and stops at the first hook that fails: later hooks of a check are for
-// releases that passed the earlier ones.
+// maxAsked bounds how many providers are asked at the same time for one Canary.
+const maxAsked = 4
+
+// answerAll asks the hooks one after the other and stops at the first that fails: later hooks of a check are for
+// releases that passed the earlier ones. Metrics have no order, and one slow provider must not add to another.
 func (s *shell) answerAll(ctx context.Context, c *canaryv1beta1.Canary, session *session, run *asking) {
 	defer run.cancel()
+	var metrics errgroup.Group
+	metrics.SetLimit(maxAsked)
 	for _, q := range run.questions {
-		a := s.answer(ctx, c, q)
-		session.mu.Lock()
-		if ctx.Err() != nil { // stopped: a newer run may have asked the same question
-			session.mu.Unlock()
-			return
+		if q.Metric != nil {
+			metrics.Go(func() error {
+				s.answerOne(ctx, c, session, q)
+				return nil
+			})
+			continue
 		}
-		session.answers[answerKey(q)] = a
-		session.mu.Unlock()
-		s.wake(keyOf(c))
-		if a.hook != nil && a.hook.Err != "" {
+		if !s.answerOne(ctx, c, session, q) {
 			break
 		}
 	}
+	_ = metrics.Wait() // what goes wrong is in the answers
 	session.mu.Lock()
 	defer session.mu.Unlock()
 	if session.asking == run {
@@ -114,9 +127,23 @@ func (s *shell) answerAll(ctx context.Context, c *canaryv1beta1.Canary, session 
 	}
 }
 
+// answerOne asks one question, and tells whether the ones after it are wanted.
+func (s *shell) answerOne(ctx context.Context, c *canaryv1beta1.Canary, session *session, q canary.Question) bool {
+	a := s.answer(ctx, c, q)
+	session.mu.Lock()
+	if ctx.Err() != nil { // stopped: a newer run may have asked the same question
+		session.mu.Unlock()
+		return false
+	}
+	session.answers[idOf(q)] = a
+	session.mu.Unlock()
+	s.wake(keyOf(c))
+	return a.hook == nil || a.hook.Err == ""
+}
+
 func (s *shell) answer(ctx context.Context, c *canaryv1beta1.Canary, q canary.Question) answer {
 	if q.Metric != nil {
-		m := s.measure(ctx, c, q)
+		m := s.measure(ctx, c, *q.Metric)
 		return answer{checkID: q.CheckID, metric: &m}
 	}
 	a := canary.HookAnswer{CheckID: q.CheckID}
@@ -126,27 +153,11 @@ func (s *shell) answer(ctx context.Context, c *canaryv1beta1.Canary, q canary.Qu
 	return answer{checkID: q.CheckID, hook: &a}
 }
 
-func (s *shell) measure(ctx context.Context, c *canaryv1beta1.Canary, q canary.Question) canary.Measurement {
-	if s.metrics == nil {
-		return canary.Measurement{Err: "metric " + q.Metric.Name + " needs a metric provider, and none is configured"}
-	}
-	span := canary.MetricWindow(c, s.clock.Now())[q.Metric.Name]
-	return s.metrics.Measure(ctx, c, *q.Metric, span)
-}
-
-// answerKey is where the answer to a question goes.
-func answerKey(q canary.Question) string {
-	if q.Metric != nil {
-		return q.Metric.Name
-	}
-	return q.Key
-}
-
 // covers says whether a run answers all these questions.
 func covers(run, questions []canary.Question) bool {
 	for _, q := range questions {
 		if !slices.ContainsFunc(run, func(r canary.Question) bool {
-			return answerKey(r) == answerKey(q) && r.CheckID == q.CheckID
+			return idOf(r) == idOf(q) && r.CheckID == q.CheckID
 		}) {
 			return false
 		}
@@ -164,7 +175,7 @@ func (s *sessions) of(key types.NamespacedName) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byKey[key] == nil {
-		s.byKey[key] = &session{answers: map[string]answer{}}
+		s.byKey[key] = &session{answers: map[questionID]answer{}}
 	}
 	return s.byKey[key]
 }

@@ -39,6 +39,10 @@ type Options struct {
 	Hooks HookCaller
 	// Metrics asks metric providers; nil makes every metric that needs one fail.
 	Metrics MetricReader
+	// MetricsServer is the Prometheus of inline queries whose Canary names no metricsServer; empty for none.
+	MetricsServer string
+	// NoCrossNamespaceRefs refuses references from a Canary into another namespace.
+	NoCrossNamespaceRefs bool
 	// Proxies asks mesh who has a router's weights; nil counts a weight as in force once it is written.
 	Proxies ProxyReader
 	// Workers is how many Canaries are looked at at the same time; zero means 4.
@@ -107,9 +111,13 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		proxies:      o.Proxies,
 		events:       newEvents(ctx, clientset.CoreV1().Events(""), mgr.GetScheme(), o.Log),
 		gauges:       newGauges(o.Registry),
+		counters:     newCounters(o.Registry),
+		secrets:      newSecrets(mgr.GetAPIReader(), o.Clock),
 		index:        newIndex(),
 		sessions:     newSessions(),
 		background:   ctx,
+
+		metricsServer: o.MetricsServer, noCrossNamespaceRefs: o.NoCrossNamespaceRefs,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 			workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: o.Name, Clock: o.Clock}),

@@ -29,6 +29,13 @@ type shell struct {
 	proxies      ProxyReader
 	events       *events
 	gauges       *gauges
+	counters     *counters
+	secrets      *secrets
+
+	// metricsServer is the Prometheus of inline queries whose Canary names none; empty for none.
+	metricsServer string
+	// noCrossNamespaceRefs refuses references from a Canary into another namespace.
+	noCrossNamespaceRefs bool
 
 	index    *index
 	sessions sessions

@@ -45,7 +45,9 @@ type world struct {
 	clock     *clocktesting.FakeClock
 	traffic   *traffic
 	hooks     HookCaller
+	metrics   MetricReader
 	proxies   ProxyReader
+	watched   []string // namespaces besides its own
 	registry  *prometheus.Registry
 	log       *lockedBuffer
 	requests  atomic.Int64 // of the shell, watches and events apart
@@ -85,7 +87,7 @@ func (w *world) start() (stop func()) {
 	config.Impersonate.UserName = restricted
 	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return counting{rt, &w.requests} })
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: clientgoscheme.Scheme, Cache: CacheOptions(w.namespace), Client: ClientOptions(),
+		Scheme: clientgoscheme.Scheme, Cache: CacheOptions(append(w.watched, w.namespace)...), Client: ClientOptions(),
 		Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 	})
 	if err != nil {
@@ -94,7 +96,7 @@ func (w *world) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.registry = prometheus.NewRegistry()
 	if err := Add(ctx, mgr, Options{
-		Log: log, Stats: w.traffic, Hooks: w.hooks, Proxies: w.proxies, Clock: w.clock, Registry: w.registry,
+		Log: log, Stats: w.traffic, Hooks: w.hooks, Metrics: w.metrics, Proxies: w.proxies, Clock: w.clock, Registry: w.registry,
 		Name: fmt.Sprintf("%s-%d", w.namespace, w.shells),
 	}); err != nil {
 		w.t.Fatal(err)

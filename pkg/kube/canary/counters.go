@@ -1,0 +1,45 @@
+package canary
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Results of a question to a metric provider.
+const (
+	resultValue   = "value"
+	resultEmpty   = "empty"
+	resultError   = "error"
+	resultUnasked = "unasked"
+)
+
+// counters are our own metrics, beside those that Flagger had: what this process exchanges with the world outside.
+type counters struct {
+	queries      *prometheus.CounterVec
+	querySeconds *prometheus.HistogramVec
+}
+
+func newCounters(registry prometheus.Registerer) *counters {
+	c := &counters{
+		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_canary_metric_queries_total", Help: "Questions to metric providers by what came of them.",
+		}, []string{"provider", "result"}),
+		querySeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_canary_metric_query_seconds", Help: "Time until a metric provider answered.", Buckets: prometheus.DefBuckets,
+		}, []string{"provider"}),
+	}
+	registry.MustRegister(c.queries, c.querySeconds)
+	return c
+}
+
+// queried notes a question to a metric provider.
+func (c *counters) queried(provider, result string, took time.Duration) {
+	if provider == "" {
+		provider = "unknown"
+	}
+	c.queries.WithLabelValues(provider, result).Inc()
+	if result != resultUnasked {
+		c.querySeconds.WithLabelValues(provider).Observe(took.Seconds())
+	}
+}
