@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/inject"
+	"github.com/sluice-mesh/sluice/test/realkube"
 )
 
 const manifests = "../../config/webhook"
@@ -244,5 +246,27 @@ func TestConfigurationsGoWithTheInstallation(t *testing.T) {
 		if object.Name != sluice.WebhookService || len(object.Finalizers) > 0 {
 			t.Errorf("name %s, finalizers %v", object.Name, object.Finalizers)
 		}
+	}
+}
+
+// TestFailOpenIsOneChange: the component changes the failure policy of pods' admission and nothing else.
+func TestFailOpenIsOneChange(t *testing.T) {
+	config, err := filepath.Abs(filepath.Join(manifests, ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	up, err := filepath.Rel(dir, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := fmt.Sprintf("resources: [%s/default]\ncomponents: [%[1]s/components/fail-open]\n", up)
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(overlay), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, after := realkube.Kustomize(t, filepath.Join(config, "default")), realkube.Kustomize(t, dir)
+	open := strings.Index(after, "failurePolicy: Ignore\n  matchConditions:\n  - expression: '!has(object.metadata.annotations)")
+	if open < 0 || after[:open]+"failurePolicy: Fail"+after[open+len("failurePolicy: Ignore"):] != before {
+		t.Error("more or less than the failure policy of mpod.sluice.dev differs")
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -126,6 +128,7 @@ func runCase(t *testing.T, text []byte) goldenOutput {
 	if d.Target.Kind != "" {
 		out.Decision.Target = fmt.Sprintf("%s %s", d.Target.Kind, d.Target.key())
 	}
+	checkSeenLater(t, in, index, d)
 	if d.Deny {
 		return out
 	}
@@ -146,6 +149,21 @@ func runCase(t *testing.T, text []byte) goldenOutput {
 		checkDecidedOnce(t, out.Pod, in, index, d)
 	}
 	return out
+}
+
+// checkSeenLater: the pod that the API server would store is judged as the one that it asked about.
+func checkSeenLater(t *testing.T, in goldenInput, index *Index, first Decision) {
+	t.Helper()
+	var stored corev1.Pod
+	if err := json.Unmarshal(in.Pod, &stored); err != nil {
+		t.Fatal(err)
+	}
+	stored.Namespace = in.Namespace.Name
+	later := Decide(PodOf(&stored), in.Namespace.Labels, index)
+	first.Warnings, later.Warnings = nil, nil // of what Patch would do
+	if diff := cmp.Diff(first, later); diff != "" {
+		t.Errorf("the stored pod is judged otherwise: (-asked +stored)\n%s", diff)
+	}
 }
 
 func checkRepeats(t *testing.T, raw []byte, namespace string, target Target, config Config) {

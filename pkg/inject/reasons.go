@@ -50,6 +50,12 @@ const (
 	ReasonBadAnnotation Reason = "BadAnnotation"
 )
 
+// Reasons of a pod that exists without what the webhook would give it; Review says which.
+const (
+	// ReasonNaked is a pod without the proxy that it would get, were it created now.
+	ReasonNaked Reason = "Naked"
+)
+
 var sentences = map[Reason]string{
 	ReasonInjected:            "the proxy is added",
 	ReasonAlreadyInjected:     "the pod already has its proxy",
@@ -66,6 +72,7 @@ var sentences = map[Reason]string{
 	ReasonManyVirtualGateways: "more than one virtual gateway selects the pod",
 	ReasonNodeAndGateway:      "a virtual node and a virtual gateway select the pod",
 	ReasonBadAnnotation:       "an annotation of the pod cannot be read",
+	ReasonNaked:               "the pod runs without the proxy that it would get now, because the webhook did not see it: it did not answer, or the pod is older than what asks for the proxy",
 }
 
 // Sentence explains the reason to a person.

@@ -62,6 +62,8 @@ const (
 	ReasonDeadWebhooks = "DeadWebhooks"
 	// ReasonOldSidecars: pods still have the sidecar of AWS.
 	ReasonOldSidecars = "OldSidecars"
+	// ReasonNakedPods: pods that the object selects have no proxy.
+	ReasonNakedPods = "NakedPods"
 	// ReasonTwoControllers: App Mesh's controller runs beside us.
 	ReasonTwoControllers = "TwoControllers"
 )

@@ -37,3 +37,16 @@ func Kubectl(t testing.TB, config *rest.Config, stdin string, args ...string) st
 	}
 	return string(out)
 }
+
+// Kustomize renders a directory with the real kubectl. It needs no cluster, but the directory that a cluster needs.
+func Kustomize(t testing.TB, dir string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), filepath.Join(assets(t), "kubectl"), "kustomize", dir)
+	var problem strings.Builder
+	command.Stderr = &problem
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("kubectl kustomize %s: %v\n%s", dir, err, problem.String())
+	}
+	return string(out)
+}

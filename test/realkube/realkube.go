@@ -52,17 +52,25 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Start returns the configuration of a cluster administrator. The test is skipped if KUBEBUILDER_ASSETS does not name a
-// directory with kube-apiserver and etcd; with SLUICE_REQUIRE=1 it fails instead.
-func Start(t testing.TB) *rest.Config {
+// assets is the directory that KUBEBUILDER_ASSETS names. Without it the test is skipped, or fails with SLUICE_REQUIRE=1.
+func assets(t testing.TB) string {
 	t.Helper()
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		const missing = "KUBEBUILDER_ASSETS names no directory with kube-apiserver and etcd"
+	dir := os.Getenv("KUBEBUILDER_ASSETS")
+	if dir == "" {
+		const missing = "KUBEBUILDER_ASSETS names no directory with kube-apiserver, etcd and kubectl"
 		if os.Getenv("SLUICE_REQUIRE") == "1" {
 			t.Fatal(missing + ", and SLUICE_REQUIRE=1")
 		}
 		t.Skip(missing + ": set it to run this test")
 	}
+	return dir
+}
+
+// Start returns the configuration of a cluster administrator. The test is skipped if KUBEBUILDER_ASSETS does not name a
+// directory with kube-apiserver and etcd; with SLUICE_REQUIRE=1 it fails instead.
+func Start(t testing.TB) *rest.Config {
+	t.Helper()
+	assets(t)
 	server.Lock()
 	defer server.Unlock()
 	if !server.main {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	"github.com/sluice-mesh/sluice/pkg/inject"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -20,18 +21,20 @@ import (
 // foreignPod is what is left of a pod without our proxy. Most have neither a sidecar of AWS nor the gate.
 type foreignPod struct {
 	metav1.ObjectMeta
+	// pod is what decides whether it should have our proxy.
+	pod *inject.Pod
 	// resource is what the sidecar says it is: mesh/<mesh>/virtualNode/<name>, or an ARN that ends so. sidecar tells that
 	// there is one, even if it does not say.
 	sidecar  bool
 	resource string
-	// workload is what to restart, as kubectl takes it; empty for a pod that nobody owns.
+	// workload is what to restart, as kubectl takes it; empty for a pod of nothing that can be.
 	workload string
 	// gated tells that the pod has App Mesh's readiness gate; open that its condition is True.
 	gated, open bool
 }
 
-// relevant tells that there is something to do about the pod.
-func (p *foreignPod) relevant() bool { return p.sidecar || p.gated && !p.open }
+// relevant tells that there may be something to do about the pod.
+func (p *foreignPod) relevant() bool { return p.sidecar || p.gated && !p.open || inject.MayAsk(p.pod) }
 
 // trimForeignPod is the transform of the watch on pods without our proxy.
 func trimForeignPod(obj any) (any, error) {
@@ -41,7 +44,7 @@ func trimForeignPod(obj any) (any, error) {
 	}
 	out := &foreignPod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, DeletionTimestamp: pod.DeletionTimestamp,
-	}}
+	}, pod: inject.PodOf(pod), workload: workloadOf(pod)}
 	for _, gate := range pod.Spec.ReadinessGates {
 		out.gated = out.gated || gate.ConditionType == appmeshv1beta2.ConditionCloudMapHealthy
 	}
@@ -50,7 +53,7 @@ func trimForeignPod(obj any) (any, error) {
 	}
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		if resource, is := awsSidecar(c); is {
-			out.sidecar, out.resource, out.workload = true, resource, workloadOf(pod)
+			out.sidecar, out.resource = true, resource
 		}
 	}
 	return out, nil
@@ -72,10 +75,13 @@ func workloadOf(pod *corev1.Pod) string {
 	if owner == nil {
 		return ""
 	}
-	if hash := pod.Labels["pod-template-hash"]; owner.Kind == "ReplicaSet" && hash != "" {
+	switch hash := pod.Labels["pod-template-hash"]; {
+	case owner.Kind == "ReplicaSet" && hash != "":
 		return "deployment/" + strings.TrimSuffix(owner.Name, "-"+hash)
+	case owner.Kind == "StatefulSet" || owner.Kind == "DaemonSet":
+		return strings.ToLower(owner.Kind) + "/" + owner.Name
 	}
-	return strings.ToLower(owner.Kind) + "/" + owner.Name
+	return ""
 }
 
 // openGate is the patch that makes a pod with the gate ready as far as the gate goes.

@@ -2,9 +2,9 @@ package mesh
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics of what App Mesh left behind. The gauges are those of the Lease holder; the other replicas say 0.
+// metrics of what App Mesh left behind, and of pods without a proxy. The gauges are those of the Lease holder; the other replicas say 0.
 type metrics struct {
-	sidecars         *prometheus.GaugeVec
+	sidecars, naked  *prometheus.GaugeVec
 	dead, rival      prometheus.Gauge
 	released, opened prometheus.Counter
 }
@@ -15,6 +15,10 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "sluice_mesh_stranded_pods",
 			Help: "Pods of the mesh that still have a sidecar of AWS, by namespace; they are done when they are restarted.",
 		}, []string{"namespace"}),
+		naked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sluice_mesh_naked_pods",
+			Help: "Pods of namespaces that opted in to injection that have no proxy, by namespace and reason.",
+		}, []string{"namespace", "reason"}),
 		dead: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_mesh_dead_webhook_configurations",
 			Help: "Webhook configurations of App Mesh that refuse because nobody answers for them.",
@@ -33,7 +37,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.sidecars, m.dead, m.rival, m.released, m.opened)
+		registry.MustRegister(m.sidecars, m.naked, m.dead, m.rival, m.released, m.opened)
 	}
 	return m
 }
@@ -48,5 +52,13 @@ func (m *metrics) set(left leftovers) {
 	m.rival.Set(0)
 	if left.rival != "" {
 		m.rival.Set(1)
+	}
+}
+
+// setNaked shows the pods without a proxy.
+func (m *metrics) setNaked(pods []nakedPod) {
+	m.naked.Reset()
+	for _, pod := range pods {
+		m.naked.WithLabelValues(pod.Namespace, string(pod.Reason)).Inc()
 	}
 }

@@ -325,6 +325,7 @@ func TestMetricsAreOfTheLeaseHolder(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	m := newMetrics(registry)
 	m.set(leftovers{sidecars: map[string]int{"demo": 2}, dead: make([]deadHooks, 1), rival: "x"})
+	m.setNaked([]nakedPod{{foreignPod: &foreignPod{}}})
 	shown := func() (series int) {
 		families, err := registry.Gather()
 		if err != nil {
@@ -339,12 +340,12 @@ func TestMetricsAreOfTheLeaseHolder(t *testing.T) {
 		}
 		return series
 	}
-	if n := shown(); n != 3 {
-		t.Errorf("%d gauges show something, want 3", n)
+	if n := shown(); n != 4 {
+		t.Errorf("%d gauges show something, want 4", n)
 	}
 	page := read(t, "../../../docs/metrics.md")
 	families, err := registry.Gather()
-	if err != nil || len(families) != 5 {
+	if err != nil || len(families) != 6 {
 		t.Errorf("%d metrics (%v)", len(families), err)
 	}
 	for _, family := range families {
@@ -353,6 +354,7 @@ func TestMetricsAreOfTheLeaseHolder(t *testing.T) {
 		}
 	}
 	m.set(leftovers{})
+	m.setNaked(nil)
 	if n := shown(); n != 0 {
 		t.Errorf("%d gauges still show something", n)
 	}

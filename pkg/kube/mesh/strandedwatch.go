@@ -17,7 +17,8 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
 
-// strandedWatch watches what App Mesh left in the cluster. Only the Lease holder does, since it alone acts on it.
+// strandedWatch watches what App Mesh left in the cluster, and with it all pods without our proxy. Only the Lease holder
+// does, since it alone acts on it.
 type strandedWatch struct {
 	kube   kubernetes.Interface
 	notify func()

@@ -13,8 +13,10 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/inject"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -26,6 +28,9 @@ const (
 	writeRetry = 5 * time.Second
 	// writeTimeout bounds one request.
 	writeTimeout = 10 * time.Second
+	// podEventsPerSecond and podEventBurst bound what is told to pods without a proxy, of which there may be thousands at
+	// once: those that are not told now are told at a later look.
+	podEventsPerSecond, podEventBurst = 5, 50
 	// reconcileError is the reason of App Mesh's events.
 	reconcileError = "ReconcileError"
 )
@@ -43,6 +48,9 @@ type writer struct {
 	// settled, toldPending and said remember what was done and told about that.
 	settled, toldPending map[types.UID]time.Time
 	said                 map[string]bool
+	// toldNaked is what was told to pods without a proxy, podEvents how many more may be.
+	toldNaked map[types.UID]inject.Reason
+	podEvents flowcontrol.PassiveRateLimiter
 }
 
 type writtenCondition struct {
@@ -51,7 +59,7 @@ type writtenCondition struct {
 }
 
 func newWriter(c *Controller) *writer {
-	return &writer{Controller: c, recent: map[types.UID]writtenCondition{}, settled: map[types.UID]time.Time{}}
+	return &writer{Controller: c, recent: map[types.UID]writtenCondition{}, settled: map[types.UID]time.Time{}, podEvents: flowcontrol.NewTokenBucketPassiveRateLimiter(podEventsPerSecond, podEventBurst)}
 }
 
 // run brings conditions and ConfigMaps to what the last build says, until the Lease is lost.
@@ -67,6 +75,7 @@ func (w *writer) run(ctx context.Context) {
 	}
 	w.stranded = stranded
 	defer w.metrics.set(leftovers{})
+	defer w.metrics.setNaked(nil)
 	look := time.NewTicker(bundleCheck)
 	defer look.Stop()
 	retry := time.NewTimer(0)
@@ -104,9 +113,11 @@ func (w *writer) write(ctx context.Context) bool {
 	if err := w.stranded.follow(ctx, ProxyNamespaces(built.snapshot)); err != nil { // only a wrong use of the library
 		w.log.Error("watch what App Mesh left", "error", err)
 	}
-	left := findLeftovers(*built, w.stranded.stock(now))
+	stock := w.stranded.stock(now)
+	left, naked := findLeftovers(*built, stock), findNaked(stock.pods, built.snapshot, w.config.Namespace)
 	done := w.settle(ctx, left, now)
-	report := newReport(*built, slices.Concat(mesh.Refused(w.refused), left.problems))
+	w.tellNaked(naked)
+	report := newReport(*built, slices.Concat(mesh.Refused(w.refused), left.problems, nakedProblems(naked)))
 	for _, change := range report.changes(w.lookup) {
 		if last, ok := w.recent[change.have.uid]; ok && last.condition == change.want && now.Sub(last.at) < writeRetry {
 			continue
@@ -145,6 +156,23 @@ func (w *writer) writeCondition(ctx context.Context, change change, now time.Tim
 		w.events.Event(reference(change.ObjectRef, change.have.uid), corev1.EventTypeWarning, reconcileError, change.want.message)
 	}
 	return nil
+}
+
+// tellNaked sends an event to every pod without a proxy that was not told yet.
+func (w *writer) tellNaked(pods []nakedPod) {
+	w.metrics.setNaked(pods)
+	told := map[types.UID]inject.Reason{}
+	for _, pod := range pods {
+		if w.toldNaked[pod.UID] != pod.Reason && !w.podEvents.TryAccept() {
+			continue
+		}
+		told[pod.UID] = pod.Reason
+		if w.toldNaked[pod.UID] != pod.Reason {
+			kind, reason, message := pod.event()
+			w.events.Event(&corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}, kind, reason, message)
+		}
+	}
+	w.toldNaked = told
 }
 
 // writeConfigMaps keeps ConfigMap sluice-proxy in every namespace that needs it.
