@@ -11,6 +11,8 @@ type Counters struct {
 	// Resets, Timeouts and ConnectFailures count what went wrong on the way to the app. Envoy answers the caller of
 	// each with a 503 or 504 of its own, which Class[5] holds too: they explain failures, they do not add to them.
 	Resets, Timeouts, ConnectFailures uint64
+	// Abandoned requests got no answer before their client gave up. They are not among Requests. Only callers tell.
+	Abandoned uint64
 	// Latency is the histogram of response times, cumulative, in ascending order of UpperMS.
 	Latency []Bucket
 }

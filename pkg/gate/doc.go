@@ -12,5 +12,8 @@
 //	pod C   40 ... 55 (gone)                  keeps what it counted: 15
 //	        from                    to        110 requests in the window
 //
+// What a workload's pods cannot tell, because they crash, or never answer, or cannot be read, their callers' Envoys count on
+// the other side: BothSides joins the two.
+//
 // Everything here is pure: the caller brings the samples and the clock.
 package gate

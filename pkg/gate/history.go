@@ -171,6 +171,7 @@ func (w *Window) count(now, before Counters) {
 	w.Resets += less(now.Resets, before.Resets)
 	w.Timeouts += less(now.Timeouts, before.Timeouts)
 	w.ConnectFailures += less(now.ConnectFailures, before.ConnectFailures)
+	w.Abandoned += less(now.Abandoned, before.Abandoned)
 	w.Latency = add(w.Latency, sub(now.Latency, before.Latency))
 }
 
@@ -188,7 +189,7 @@ func thin(s []Sample) []Sample {
 
 func same(a, b Counters) bool {
 	if a.Requests != b.Requests || a.Class != b.Class || a.Resets != b.Resets || a.Timeouts != b.Timeouts ||
-		a.ConnectFailures != b.ConnectFailures || len(a.Latency) != len(b.Latency) {
+		a.ConnectFailures != b.ConnectFailures || a.Abandoned != b.Abandoned || len(a.Latency) != len(b.Latency) {
 		return false
 	}
 	for i := range a.Latency {

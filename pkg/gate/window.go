@@ -12,6 +12,10 @@ type Window struct {
 	Requests, Failures uint64
 	// Resets, Timeouts and ConnectFailures say how failures came about; they are among Failures.
 	Resets, Timeouts, ConnectFailures uint64
+	// Abandoned requests got no answer before their client gave up; they are not among Requests.
+	Abandoned uint64
+	// Unreached are the failures that only callers saw; they are among Failures. See BothSides.
+	Unreached uint64
 	// Latency is the cumulative histogram of the window's response times.
 	Latency []Bucket
 	// Pods is how many pods contributed; Unreachable how many could not be polled at the window's end.
