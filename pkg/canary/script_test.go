@@ -292,6 +292,9 @@ func split(line string) []string {
 
 // file finds a file of the archive; the two that most scripts share are beside them.
 func file(t tb, archive *txtar.Archive, name string) []byte {
+	if archive == nil {
+		archive = &txtar.Archive{}
+	}
 	for _, f := range archive.Files {
 		if f.Name == name {
 			return f.Data

@@ -17,20 +17,16 @@ var epoch = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // allPods stands for however many replicas are wanted.
 const allPods = -1
 
-// world is a cluster of the size of a script: it makes facts true, at once, and remembers what was said.
+// world is a simulation that can go wrong, and remembers what was said.
 type world struct {
-	canary   *canaryv1beta1.Canary
+	simulation
 	template map[string]any
 	images   map[string]string // by revision
 	now      time.Time
 	next     time.Time // when Next wants to be called again
 
-	target, primary     *Workload
 	ready, primaryReady int32
-	router              *Weights
-	kept                map[string]string // ControllerRevisions: name to revision
 	hooks               map[string][]string
-	obs                 Observation
 
 	meshBroken, lag, noWrites, crash bool
 
@@ -48,9 +44,9 @@ type tb interface {
 
 func newWorld(t tb, canary, deployment []byte) *world {
 	w := &world{
-		t: t, now: epoch, ready: allPods, primaryReady: allPods, canary: &canaryv1beta1.Canary{},
-		images: map[string]string{}, kept: map[string]string{}, hooks: map[string][]string{},
-		obs: Observation{Metrics: map[string]Measurement{}, Hooks: map[string]HookAnswer{}},
+		t: t, now: epoch, ready: allPods, primaryReady: allPods,
+		simulation: newSimulation(&canaryv1beta1.Canary{}, nil),
+		images:     map[string]string{}, hooks: map[string][]string{},
 	}
 	var d struct {
 		Metadata struct{ Name string }
@@ -99,12 +95,15 @@ func (w *world) push(args []string) error {
 
 // look gathers the observation, as the shell does.
 func (w *world) look() Observation {
-	o := w.obs
-	o.Now = w.now
-	o.Target, o.Primary = observed(w.target, w.ready), observed(w.primary, w.primaryReady)
-	if w.router != nil {
-		copied := *w.router
-		o.Weights = &copied
+	o := w.simulation.look(w.now)
+	for _, seen := range []struct {
+		w     *Workload
+		ready int32
+	}{{o.Target, w.ready}, {o.Primary, w.primaryReady}} {
+		if seen.w != nil && seen.ready != allPods {
+			seen.w.Ready = min(seen.ready, seen.w.Replicas)
+			seen.w.AvailableReplicas = seen.w.Ready
+		}
 	}
 	if w.lag {
 		o.WeightsPending = []string{"client-1"}
@@ -113,20 +112,6 @@ func (w *world) look() Observation {
 		o.MeshReady, o.Missing = false, []string{"VirtualNode podinfo-canary"}
 	}
 	return o
-}
-
-func observed(w *Workload, ready int32) *Workload {
-	if w == nil {
-		return nil
-	}
-	out := *w
-	out.Total, out.Updated = w.Replicas, w.Replicas
-	out.Ready = w.Replicas
-	if ready != allPods {
-		out.Ready = min(ready, w.Replicas)
-	}
-	out.AvailableReplicas = out.Ready
-	return &out
 }
 
 // settle calls Next until nothing changes any more: record, then act.
@@ -166,11 +151,11 @@ func (w *world) settle() error {
 
 // world prints everything that a watch would report a change of.
 func (w *world) world() string {
-	b, err := json.Marshal([]any{w.canary.Status, w.target, w.primary, w.router, w.obs.ApexReady, w.obs.MeshReady})
+	text, err := w.print()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return string(b)
+	return text
 }
 
 // record writes the status the way the API keeps it: what is lost in JSON is lost.
@@ -189,42 +174,12 @@ func (w *world) record(plan Plan) {
 	}
 }
 
-// make makes a fact true.
+// make makes a fact true, unless the script says otherwise.
 func (w *world) make(f Fact) error {
-	switch f := f.(type) {
-	case KeepRevision:
-		if _, ok := w.kept[f.Name]; !ok && f.Revision != w.target.Revision {
-			return fmt.Errorf("revision %s is gone", f.Revision)
-		}
-		w.kept[f.Name] = f.Revision
-	case MeshObjects:
-		if w.router == nil {
-			w.router = &Weights{Primary: 100}
-		}
-	case VersionServices:
-		w.obs.MeshReady = true // the mesh objects come before, where there is a mesh
-	case PrimaryWorkload:
-		rev, ok := w.kept[f.Name]
-		if !ok {
-			return fmt.Errorf("no ControllerRevision %s", f.Name)
-		}
-		if w.primary == nil {
-			w.primary = &Workload{Name: w.target.Name + "-primary", Replicas: w.target.Replicas}
-		}
-		w.primary.Revision = rev
-	case ApexService:
-		w.obs.ApexReady = true
-	case Weights:
-		if w.noWrites {
-			return fmt.Errorf("the router cannot be written")
-		}
-		w.router = &f
-	case TargetScale:
-		if f.Replicas == 0 || w.target.Replicas == 0 {
-			w.target.Replicas = f.Replicas
-		}
+	if _, ok := f.(Weights); ok && w.noWrites {
+		return fmt.Errorf("the router cannot be written")
 	}
-	return nil
+	return w.simulation.make(f)
 }
 
 func (w *world) answer(questions []Question) bool {
