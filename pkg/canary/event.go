@@ -3,7 +3,8 @@ package canary
 import "fmt"
 
 // Event is one sentence for the Canary's event log. The texts are an interface: people, dashboards and scripts grep
-// for them. The reasons are ours; Flagger gives all of them the reason Synced.
+// for them. The reasons are ours, one per kind of event, so that one can be filtered by; Flagger gives all of them the
+// reason Synced.
 type Event struct {
 	// Type is EventNormal or EventWarning.
 	Type string

@@ -16,12 +16,16 @@ const (
 
 // counters are our own metrics, beside those that Flagger had: what this process exchanges with the world outside.
 type counters struct {
+	events       *prometheus.CounterVec
 	queries      *prometheus.CounterVec
 	querySeconds *prometheus.HistogramVec
 }
 
 func newCounters(registry prometheus.Registerer) *counters {
 	c := &counters{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_canary_events_total", Help: "Events of Canaries: written, failed for good, or dropped because too many waited.",
+		}, []string{"result"}),
 		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_canary_metric_queries_total", Help: "Questions to metric providers by what came of them.",
 		}, []string{"provider", "result"}),
@@ -29,7 +33,7 @@ func newCounters(registry prometheus.Registerer) *counters {
 			Name: "sluice_canary_metric_query_seconds", Help: "Time until a metric provider answered.", Buckets: prometheus.DefBuckets,
 		}, []string{"provider"}),
 	}
-	registry.MustRegister(c.queries, c.querySeconds)
+	registry.MustRegister(c.events, c.queries, c.querySeconds)
 	return c
 }
 

@@ -100,6 +100,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("make a client for events: %w", err)
 	}
+	counters := newCounters(o.Registry)
 	s := &shell{
 		store:        newStore(mgr.GetClient()),
 		clock:        o.Clock,
@@ -109,13 +110,15 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		hooks:        o.Hooks,
 		metrics:      o.Metrics,
 		proxies:      o.Proxies,
-		events:       newEvents(ctx, clientset.CoreV1().Events(""), mgr.GetScheme(), o.Log),
-		gauges:       newGauges(o.Registry),
-		counters:     newCounters(o.Registry),
-		secrets:      newSecrets(mgr.GetAPIReader(), o.Clock),
-		index:        newIndex(),
-		sessions:     newSessions(),
-		background:   ctx,
+		events: &events{log: o.Log, writer: newEventWriter(clientset.CoreV1(), o.Clock, o.Log, func(result string) {
+			counters.events.WithLabelValues(result).Inc()
+		})},
+		gauges:     newGauges(o.Registry),
+		counters:   counters,
+		secrets:    newSecrets(mgr.GetAPIReader(), o.Clock),
+		index:      newIndex(),
+		sessions:   newSessions(),
+		background: ctx,
 
 		metricsServer: o.MetricsServer, noCrossNamespaceRefs: o.NoCrossNamespaceRefs,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
@@ -140,6 +143,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		<-ctx.Done()
 		s.work.stop() // hooks and polls end with the background context
+		s.events.writer.close()
 		return nil
 	})); err != nil {
 		return fmt.Errorf("add the shell: %w", err)

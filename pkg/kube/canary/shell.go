@@ -124,6 +124,7 @@ func (s *shell) announce(v *view, plan canary.Plan) {
 // forget drops what is kept of a Canary that is no more.
 func (s *shell) forget(key types.NamespacedName) {
 	s.sessions.end(key)
+	s.events.writer.forget(key)
 	s.index.remove(key)
 	s.gauges.forget(key)
 }
