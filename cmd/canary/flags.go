@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // config is what the flags and the environment say.
@@ -34,6 +35,8 @@ type config struct {
 	// metricsServer is the Prometheus of inline queries whose Canary names none.
 	metricsServer        string
 	noCrossNamespaceRefs bool
+	selectorLabels       []string
+	labelPrefixes        []string
 	log                  *slog.Logger
 	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
 	libraryLog *slog.Logger
@@ -82,6 +85,9 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 		"host name whose addresses are the replicas of mesh, asked which proxies have the weights; empty counts weights as in force once they are written")
 	flags.StringVar(&cfg.metricsServer, "metrics-server", "", "URL of the Prometheus that inline queries of a Canary without spec.metricsServer are sent to; built-in metrics come from the Envoys")
 	flags.BoolVar(&cfg.noCrossNamespaceRefs, "no-cross-namespace-refs", false, "refuse references from a Canary to a MetricTemplate or an AlertProvider in another namespace")
+	selectorLabels := flags.String("selector-labels", strings.Join(canary.SelectorLabels, ","),
+		"labels that can tell the pods of the target from those of the primary, separated by commas; of those that the target selects by, the first is used")
+	labelPrefixes := flags.String("include-label-prefix", "", "prefixes of the target's labels that a new primary gets too, separated by commas; all labels if empty or *")
 	level := flags.String("log-level", "info", "least severe level that is logged: debug, info, warn or error; what libraries say at info is logged with debug")
 
 	err := flags.Parse(args)
@@ -103,10 +109,14 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	if least == slog.LevelInfo {
 		cfg.libraryLog = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	if *namespaces != "" {
-		cfg.namespaces = strings.Split(*namespaces, ",")
-	}
+	cfg.namespaces = list(*namespaces)
+	cfg.selectorLabels, cfg.labelPrefixes = list(*selectorLabels), list(*labelPrefixes)
 	return cfg, nil
+}
+
+// list reads a flag that holds several values; none if it is empty.
+func list(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // kube is how the API server is reached.

@@ -57,25 +57,25 @@ type Observation struct {
 	TrackedConfigs map[string]string
 }
 
-// Workload is what Next knows of a Deployment.
+// Workload is what Next knows of a target or a primary.
 type Workload struct {
 	// Name is the object's name.
 	Name string
 	// Generation and ObservedGeneration tell whether its controller has seen the newest spec.
 	Generation, ObservedGeneration int64
-	// Replicas is spec.replicas (1 when unset).
+	// Replicas is how many pods are wanted: spec.replicas of a Deployment (1 when unset), the nodes of a DaemonSet.
 	Replicas int32
 	// Total, Updated, Ready and AvailableReplicas are the counts of the status.
 	Total, Updated, Ready, AvailableReplicas int32
-	// Revision is the target's Revision(pod template). For the primary, whose template is rewritten, it is the
+	// Revision is the target's Revision(content). For the primary, whose template is rewritten, it is the
 	// revision that it was copied from: its annotation sluice.dev/revision.
 	Revision string
 	// Progressing and Available are the conditions of these types.
 	Progressing, Available Condition
 	// DeadlineExceeded says that Progressing has the reason ProgressDeadlineExceeded.
 	DeadlineExceeded bool
-	// Paused is spec.paused.
-	Paused bool
+	// WontRoll says why its controller does not replace pods when the template changes; empty when it does.
+	WontRoll string
 }
 
 // Condition is the state of one condition of a Workload; the zero value means that it has none.

@@ -40,7 +40,9 @@
 //	      v              v
 //	<apex>-primary   <apex>-canary      VirtualNodes and Services
 //	      |              |
-//	<target>-primary  <target>          Deployments: a copy that we write, and the user's own
+//	<target>-primary  <target>          Deployments or DaemonSets: a copy that we write, and the user's own
+//
+// What differs between the kinds of targets is in target.go.
 //
 // Read next.go first, then the phases in order of life: initialize.go, idle.go, progress.go, rollback.go, promote.go;
 // then strategy.go.

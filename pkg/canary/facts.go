@@ -126,7 +126,7 @@ func (p *pass) floor() int32 {
 }
 
 func (p *pass) scaler() []Fact {
-	if p.Spec.AutoscalerRef == nil {
+	if !p.autoscaled() {
 		return nil
 	}
 	if floor := p.floor(); floor > 0 {
@@ -144,7 +144,7 @@ func (p *pass) targetRunning() []Fact {
 		return nil
 	case t.Replicas > 0:
 		return []Fact{TargetScale{Replicas: t.Replicas}}
-	case p.Spec.AutoscalerRef == nil && p.obs.Primary != nil:
+	case !p.autoscaled() && p.obs.Primary != nil:
 		return []Fact{TargetScale{Replicas: max(1, p.obs.Primary.Replicas)}}
 	case p.obs.Autoscaler != nil && p.obs.Autoscaler.MinReplicas != nil:
 		return []Fact{TargetScale{Replicas: max(1, *p.obs.Autoscaler.MinReplicas)}}

@@ -19,6 +19,8 @@ type options struct {
 	Matched     int    // the same of what an A/B test matches
 	MinReplicas int32  // the primary's floor
 	Revision    string // that the primary gets
+
+	SelectorLabels, LabelPrefixes []string // as the installation sets them
 }
 
 // TestBuilders builds everything that a Canary stands for: testdata/build/<case>.in.yaml -> <case>.out.yaml.
@@ -31,11 +33,14 @@ func TestBuilders(t *testing.T) {
 }
 
 func build(t *testing.T, docs map[string]map[string]any) []any {
-	c, d, o := &canaryv1beta1.Canary{}, &appsv1.Deployment{}, options{Revision: "0123456789abcdef"}
+	c, o := &canaryv1beta1.Canary{}, options{Revision: "0123456789abcdef"}
 	strict(t, docs["Canary"], c)
-	strict(t, docs["Deployment"], d)
 	strict(t, docs["Options"], &o)
-	pods, err := PodsOf(d.Spec.Selector.MatchLabels, d.Spec.Template.Spec)
+	target, name := TargetOf(c), c.Spec.TargetRef.Kind
+	if name == canaryv1beta1.TargetKindDeployment {
+		strict(t, docs[name], &appsv1.Deployment{})
+	}
+	pods, err := target.Pods(docs[name], o.SelectorLabels)
 	if err != nil {
 		return []any{map[string]any{"error": err.Error()}}
 	}
@@ -53,16 +58,19 @@ func build(t *testing.T, docs map[string]map[string]any) []any {
 	for _, vs := range VirtualServices(c) {
 		out = append(out, vs)
 	}
-	for _, svc := range Services(c, pods) {
-		out = append(out, svc)
+	if pods.Cloned != nil {
+		out = append(out, ClonedService(c, pods))
+	} else {
+		for _, svc := range Services(c, pods) {
+			out = append(out, svc)
+		}
 	}
-	template := docs["Deployment"]["spec"].(map[string]any)["template"].(map[string]any)
 	src := PrimarySource{
-		Target: docs["Deployment"], Template: template, Revision: o.Revision,
-		Current: docs["Deployment-primary"], MinReplicas: o.MinReplicas,
+		Target: docs[name], Template: target.Content(docs[name]), Revision: o.Revision,
+		Current: docs[name+"-primary"], MinReplicas: o.MinReplicas, LabelPrefixes: o.LabelPrefixes,
 	}
 	before := printed(t, docs)
-	out = append(out, PrimaryDeployment(c, pods, src))
+	out = append(out, target.Primary(c, pods, src))
 	if hpa := docs["HorizontalPodAutoscaler"]; hpa != nil {
 		var floor *int32
 		if o.MinReplicas > 0 {
@@ -76,7 +84,7 @@ func build(t *testing.T, docs map[string]map[string]any) []any {
 	return out
 }
 
-// documents reads a multi-document file by kind. A second Deployment is the primary as it is.
+// documents reads a multi-document file by kind. A second workload of a kind is the primary as it is.
 func documents(t *testing.T, data []byte) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	for _, doc := range strings.Split(string(data), "\n---\n") {

@@ -77,10 +77,12 @@ func (p *pass) cannotStart() string {
 		return p.noStrategy()
 	case !p.obs.MeshReady:
 		return fmt.Sprintf("mesh objects or services are missing: %s", list(p.obs.Missing))
-	case p.obs.AutoscalerMissing:
+	case p.autoscaled() && p.obs.AutoscalerMissing:
 		return fmt.Sprintf("%s %s does not exist", p.Spec.AutoscalerRef.Kind, p.Spec.AutoscalerRef.Name)
 	case p.obs.Primary == nil:
 		return fmt.Sprintf("%s does not exist", p.primary())
+	case p.obs.Target.WontRoll != "":
+		return fmt.Sprintf("pods of %s are not replaced: %s", p.target(), p.obs.Target.WontRoll)
 	}
 	return ""
 }

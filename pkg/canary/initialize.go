@@ -76,7 +76,7 @@ func (p *pass) primaryNotReady() string {
 	case w.Revision != p.st.Rollout.Revision:
 		return "waiting for rollout to finish: the new template was not copied yet"
 	}
-	return w.notReady(p.primaryReadyPercent())
+	return p.kind().notReady(w, p.primaryReadyPercent())
 }
 
 func (p *pass) targetMissing() {

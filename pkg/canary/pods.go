@@ -16,21 +16,41 @@ type Pods struct {
 	// Label is the label that tells the versions apart, Value its value on the target's pods.
 	// On the primary's pods it is Value with -primary.
 	Label, Value string
+	// Others are the labels besides that one by which the target selects its pods. They are the same on both versions.
+	Others map[string]string
+	// Cloned is the content of a target that is a Service, nil for the others: such a target has no pods of its own, and
+	// no label tells its versions apart.
+	Cloned map[string]any
 	// Containers of the pod template, for named ports and port discovery.
 	Containers []corev1.Container
 }
 
-// selectorLabels are the labels that can tell the versions apart, the first that the target selects by wins.
-var selectorLabels = []string{"app", "name", "app.kubernetes.io/name"}
+// SelectorLabels are the labels that can tell the versions apart, unless the installation names others. Of those by which
+// a target selects its pods the first of the list is used.
+var SelectorLabels = []string{"app", "name", "app.kubernetes.io/name"}
 
-// PodsOf reads a target's selector and pod spec. It fails when the selector has none of the labels that we can use.
-func PodsOf(matchLabels map[string]string, spec corev1.PodSpec) (Pods, error) {
+// PodsOf reads a target's selector and pod spec. It fails when the selector has none of the labels that can tell the
+// versions apart; nil stands for SelectorLabels.
+func PodsOf(selectorLabels []string, matchLabels map[string]string, spec corev1.PodSpec) (Pods, error) {
+	if len(selectorLabels) == 0 {
+		selectorLabels = SelectorLabels
+	}
 	for _, label := range selectorLabels {
 		if value, ok := matchLabels[label]; ok {
-			return Pods{Label: label, Value: value, Containers: spec.Containers}, nil
+			others := maps.Clone(matchLabels)
+			delete(others, label)
+			return Pods{Label: label, Value: value, Others: others, Containers: spec.Containers}, nil
 		}
 	}
 	return Pods{}, fmt.Errorf("selector.matchLabels has none of the labels %s", strings.Join(selectorLabels, ", "))
+}
+
+// selector selects the pods of one version, by the value of the label that tells them apart; nil where none does.
+func (p Pods) selector(value string) map[string]string {
+	if p.Label == "" {
+		return nil
+	}
+	return merged(p.Others, map[string]string{p.Label: value})
 }
 
 func (p Pods) primaryValue() string { return p.Value + "-primary" }

@@ -7,15 +7,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 
-	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
 
 // PrimarySource is what the primary is made from. All objects are as the API gives them.
 type PrimarySource struct {
-	// Target is the target Deployment.
+	// Target is the target.
 	Target map[string]any
-	// Template is the pod template that was kept under Revision.
+	// Template is the content (Target.Content) that was kept under Revision.
 	Template map[string]any
 	// Revision is what the primary will run.
 	Revision string
@@ -23,55 +22,65 @@ type PrimarySource struct {
 	Current map[string]any
 	// MinReplicas is the floor of its replicas, 0 for none.
 	MinReplicas int32
+	// LabelPrefixes are the prefixes of the target's own labels that a new primary gets too; none means all of them.
+	LabelPrefixes []string
 }
 
-// copiedFields of a Deployment's spec follow the target at every promotion. The rest of the primary's spec is its own.
-var copiedFields = []string{"progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy"}
-
-// PrimaryDeployment builds the primary: the kept pod template under labels of its own. Fields that it does not know
-// survive, in the template and in the primary. Neither argument is changed. Owner references are the shell's.
-func PrimaryDeployment(c *canaryv1beta1.Canary, pods Pods, src PrimarySource) map[string]any {
-	s := settings{c}
+// primaryObject is what the primaries of all kinds with a pod template have in common: the kept pod template under labels
+// of its own. Fields that it does not know survive, in the template and in the primary. Owner references are the shell's.
+// follow are the fields of the target's spec that the primary's follow at all times.
+func (s settings) primaryObject(t Target, pods Pods, src PrimarySource, follow []string) map[string]any {
 	out := src.Current
 	if out == nil {
-		out = s.newPrimary(pods, src.Target)
+		out = s.newPrimary(t, pods, src)
 	}
 	out = runtime.DeepCopyJSON(out)
 	meta, spec := child(out, "metadata"), child(out, "spec")
-	child(meta, "annotations")[sluice.AnnotationRevision] = src.Revision
+	child(meta, "annotations")[annotationRevision] = src.Revision
 
-	from, _ := src.Target["spec"].(map[string]any)
-	for _, f := range copiedFields {
+	from := dig(src.Target, "spec")
+	for _, f := range follow {
 		delete(spec, f)
 		if v, ok := from[f]; ok {
 			spec[f] = runtime.DeepCopyJSONValue(v)
 		}
 	}
-	if n, ok := s.primaryReplicas(src, from); ok {
-		spec["replicas"] = n
-	}
 	spec["template"] = s.primaryTemplate(pods, src.Template)
 	return out
 }
 
-func (s settings) newPrimary(pods Pods, target map[string]any) map[string]any {
-	from, _ := target["metadata"].(map[string]any)
-	labels := copied(from["labels"])
+// annotationRevision on the primary names the revision that it runs.
+const annotationRevision = sluice.AnnotationRevision
+
+func (s settings) newPrimary(t Target, pods Pods, src PrimarySource) map[string]any {
+	from := dig(src.Target, "metadata")
+	labels := prefixed(copied(from["labels"]), src.LabelPrefixes)
 	labels[pods.Label] = pods.primaryValue()
+	apiVersion, kind := t.GroupVersionKind().ToAPIVersionAndKind()
 	return map[string]any{
-		"apiVersion": "apps/v1",
-		"kind":       "Deployment",
+		"apiVersion": apiVersion,
+		"kind":       kind,
 		"metadata": map[string]any{
 			"name":        s.primaryName(),
 			"namespace":   s.Namespace,
 			"labels":      labels,
 			"annotations": copied(from["annotations"]),
 		},
-		"spec": map[string]any{
-			// One label, so that the primary's pods are never the target's, whatever else both share.
-			"selector": map[string]any{"matchLabels": map[string]any{pods.Label: pods.primaryValue()}},
-		},
+		// One label of them differs, so that the primary's pods are never the target's; the others tell both from the
+		// pods of workloads that share that one.
+		"spec": map[string]any{"selector": map[string]any{"matchLabels": anyMap(pods.selector(pods.primaryValue()))}},
 	}
+}
+
+// prefixed keeps the labels that begin with one of the prefixes. No prefix, an empty one and * keep all of them.
+func prefixed(labels map[string]any, prefixes []string) map[string]any {
+	if len(prefixes) == 0 {
+		return labels
+	}
+	maps.DeleteFunc(labels, func(key string, _ any) bool {
+		return !slices.ContainsFunc(prefixes, func(p string) bool { return p == "*" || strings.HasPrefix(key, p) })
+	})
+	return labels
 }
 
 // copied takes labels or annotations over, except those that say something about the object that they come from.
@@ -80,24 +89,11 @@ func copied(v any) map[string]any {
 	from, _ := v.(map[string]any)
 	for k, e := range from {
 		if !strings.Contains(k, "toolkit.fluxcd.io") && k != "kubectl.kubernetes.io/last-applied-configuration" &&
-			k != "deployment.kubernetes.io/revision" {
+			k != "deployment.kubernetes.io/revision" && k != "deprecated.daemonset.template.generation" {
 			out[k] = e
 		}
 	}
 	return out
-}
-
-// primaryReplicas are the target's: at the creation always, later only without an autoscaler, and never below the
-// floor. A target at zero says nothing.
-func (s settings) primaryReplicas(src PrimarySource, target map[string]any) (int64, bool) {
-	want, ok := number64(target["replicas"])
-	if !ok {
-		want = 1 // what an absent number means
-	}
-	if src.Current != nil && (s.Spec.AutoscalerRef != nil || want == 0) {
-		return 0, false
-	}
-	return max(want, int64(src.MinReplicas), 1), true
 }
 
 func (s settings) primaryTemplate(pods Pods, template map[string]any) map[string]any {

@@ -52,7 +52,7 @@ func (p *pass) canaryNotReady() string {
 	if w.Replicas == 0 {
 		return "waiting for rollout to finish: it is still scaled to zero"
 	}
-	return w.notReady(p.canaryReadyPercent())
+	return p.kind().notReady(w, p.canaryReadyPercent())
 }
 
 // pastDeadline keeps the clock of a workload that is not ready. A canary of which only some pods crash stays Available

@@ -64,22 +64,23 @@ func play(t *testing.T, archive *txtar.Archive) {
 // do plays one line.
 func (w *world) do(words []string) error {
 	verbs := map[string]func(args []string) error{
-		"at":      w.at,
-		"push":    w.push,
-		"want":    w.want,
-		"event":   w.event,
-		"quiet":   w.quiet,
-		"spec":    w.spec,                                              // spec <yaml>: merges into the Canary's spec
-		"status":  w.status,                                            // status <yaml>: merges into the Canary's status
-		"hook":    w.hook,                                              // hook <name> ok | fail "..." | silent
-		"edit":    func(a []string) error { return w.edit(a[0]) },      // edit 80: somebody writes the canary's weight into the router
-		"crash":   func([]string) error { w.crash = true; return nil }, // dies after the next status write, before the facts
-		"scale":   func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
-		"block":   func(a []string) error { w.obs.Blockers = a; return nil },                  // block "sentence": the rulebook objects
-		"acks":    func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil }, // acks off: proxies do not acknowledge
-		"writes":  func(a []string) error { w.noWrites = a[0] == "off"; return nil },          // writes off: the router cannot be written
-		"restart": func([]string) error { w.obs.MeasuringSince, w.obs.Hooks = w.now, nil; return nil },
-		"delete":  func([]string) error { w.target = nil; return nil }, // somebody deletes the target
+		"at":       w.at,
+		"push":     w.push,
+		"want":     w.want,
+		"event":    w.event,
+		"quiet":    w.quiet,
+		"spec":     w.spec,                                              // spec <yaml>: merges into the Canary's spec
+		"status":   w.status,                                            // status <yaml>: merges into the Canary's status
+		"hook":     w.hook,                                              // hook <name> ok | fail "..." | silent
+		"edit":     func(a []string) error { return w.edit(a[0]) },      // edit 80: somebody writes the canary's weight into the router
+		"crash":    func([]string) error { w.crash = true; return nil }, // dies after the next status write, before the facts
+		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
+		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil }, // its controller replaces no pods
+		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                       // block "sentence": the rulebook objects
+		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil },      // acks off: proxies do not acknowledge
+		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },               // writes off: the router cannot be written
+		"restart":  func([]string) error { w.obs.MeasuringSince, w.obs.Hooks = w.now, nil; return nil },
+		"delete":   func([]string) error { w.target = nil; return nil }, // somebody deletes the target
 	}
 	do, ok := verbs[words[0]]
 	if !ok {

@@ -42,7 +42,7 @@ func (s settings) service(name string, pods Pods, value string, meta *canaryv1be
 		},
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
-			Selector: map[string]string{pods.Label: value},
+			Selector: pods.selector(value),
 			Ports:    s.servicePorts(pods),
 		},
 	}

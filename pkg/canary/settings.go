@@ -144,3 +144,6 @@ func metricInterval(m canaryv1beta1.CanaryMetric) time.Duration {
 
 // kindLower is how Flagger writes the target's kind inside a sentence.
 func (s settings) kindLower() string { return strings.ToLower(s.Spec.TargetRef.Kind) }
+
+// autoscaled tells whether the target has an autoscaler to look after.
+func (s settings) autoscaled() bool { return s.Spec.AutoscalerRef != nil && s.kind().Autoscaled() }

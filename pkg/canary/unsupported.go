@@ -12,8 +12,10 @@ import (
 // unserved says why this Canary must be left alone; empty when it can be served.
 func (p *pass) unserved() string {
 	switch {
-	case p.Spec.TargetRef.Kind != canaryv1beta1.TargetKindDeployment:
-		return fmt.Sprintf("targetRef.kind %s is not supported yet", p.Spec.TargetRef.Kind)
+	case p.kind() == nil:
+		return fmt.Sprintf("targetRef.kind %s cannot be released: Deployment, DaemonSet or Service", p.Spec.TargetRef.Kind)
+	case p.kind().unserved(p.settings) != "":
+		return p.kind().unserved(p.settings)
 	case !p.isServed():
 		return fmt.Sprintf("provider %s is not served; set provider to %s, %s or %s", p.provider(),
 			canaryv1beta1.ProviderAppMeshV1Beta2, canaryv1beta1.ProviderAppMesh, canaryv1beta1.ProviderKubernetes)
@@ -44,6 +46,8 @@ func (p *pass) unsupported() []string {
 	add(!p.routed() && len(schedule(a)) > 0, "step weights (the provider kubernetes has no routes)")
 	add(a.Mirror, "analysis.mirror (App Mesh cannot mirror)")
 	add(a.SessionAffinity != nil, "analysis.sessionAffinity")
+	add(p.Spec.AutoscalerRef != nil && p.kind() != nil && !p.kind().Autoscaled(),
+		"autoscalerRef (a "+p.Spec.TargetRef.Kind+" cannot be scaled)")
 	add(len(a.Alerts) > 0, "analysis.alerts")
 	add(a.Gate != nil && a.Gate.Mode == canaryv1beta1.GateModeContinuous, "analysis.gate.mode Continuous (runs as Interval)")
 	add(p.Spec.RevertOnDeletion, "revertOnDeletion")

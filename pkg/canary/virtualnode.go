@@ -34,13 +34,13 @@ func VirtualNodes(c *canaryv1beta1.Canary, pods Pods) []*appmeshv1beta2.VirtualN
 }
 
 // virtualNode selects its pods by the value of their label. (Flagger writes the target's name there, which selects
-// nothing when the two differ.)
+// nothing when the two differ.) Without such a label it selects none: the pods of a target that is a Service belong to
+// virtual nodes of their own, and callers find them by the Service's name.
 func (s settings) virtualNode(name string, pods Pods, value string) *appmeshv1beta2.VirtualNode {
 	vn := &appmeshv1beta2.VirtualNode{
 		TypeMeta:   appMeshType(appmeshv1beta2.KindVirtualNode),
 		ObjectMeta: s.apexMeta(name),
 		Spec: appmeshv1beta2.VirtualNodeSpec{
-			PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{pods.Label: value}},
 			Listeners: []appmeshv1beta2.Listener{{
 				PortMapping: appmeshv1beta2.PortMapping{Port: s.containerPort(pods), Protocol: s.protocol()},
 				Timeout:     s.listenerTimeout(),
@@ -50,6 +50,9 @@ func (s settings) virtualNode(name string, pods Pods, value string) *appmeshv1be
 			}},
 			Backends: s.backends(),
 		},
+	}
+	if selector := pods.selector(value); selector != nil {
+		vn.Spec.PodSelector = &metav1.LabelSelector{MatchLabels: selector}
 	}
 	if s.Annotations[annotationAccessLog] == appmeshv1beta2.ValueEnabled {
 		vn.Spec.Logging = &appmeshv1beta2.Logging{AccessLog: &appmeshv1beta2.AccessLog{

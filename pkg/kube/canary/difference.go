@@ -4,6 +4,8 @@ import (
 	"reflect"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // difference returns the merge patch that makes live what we want in the fields that are ours, or nil if it is so
@@ -15,13 +17,24 @@ func difference(live, want *unstructured.Unstructured) map[string]any {
 	}
 	liveSpec, _ := live.Object["spec"].(map[string]any)
 	wantSpec, _ := want.Object["spec"].(map[string]any)
-	if spec := ownedDifference(liveSpec, wantSpec, ownedSpec[want.GroupVersionKind().GroupKind()]); len(spec) > 0 {
+	if spec := ownedDifference(liveSpec, wantSpec, ownedFields(want)); len(spec) > 0 {
 		patch["spec"] = spec
 	}
 	if len(patch) == 0 {
 		return nil
 	}
 	return patch
+}
+
+// ownedFields are the fields of a spec that are ours.
+func ownedFields(want *unstructured.Unstructured) []string {
+	kind := want.GroupVersionKind()
+	for _, target := range canary.Targets() {
+		if target.GroupVersionKind() == kind {
+			return target.OwnedFields()
+		}
+	}
+	return ownedSpec[kind.GroupKind()]
 }
 
 func metadataDifference(live, want *unstructured.Unstructured) map[string]any {

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
@@ -97,18 +96,5 @@ func TestDifference(t *testing.T) {
 				t.Errorf("patch (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestBelongsTo(t *testing.T) {
-	for pod, want := range map[string]bool{
-		"podinfo-primary-5d4f-x2x4z": true,
-		"podinfo-5d4f-x2x4z":         false, // the target's
-		"podinfo-primary-x2x4z":      false, // a DaemonSet's
-		"podinfo-primary":            false,
-	} {
-		if got := belongsTo(&corev1.ObjectReference{Name: pod}, "podinfo-primary"); got != want {
-			t.Errorf("%s: %v", pod, got)
-		}
 	}
 }

@@ -187,10 +187,13 @@ func (s *shell) ensureWeights(ctx context.Context, v *view, w canary.Weights) er
 }
 
 func (s *shell) scaleTarget(ctx context.Context, v *view, fact canary.TargetScale) error {
-	if v.target == nil || v.obs.Target.Replicas == fact.Replicas || fact.Replicas > 0 && v.obs.Target.Replicas > 0 {
+	if v.target == nil {
 		return nil
 	}
-	_, err := s.store.patch(ctx, v.in(kindDeployment, v.targetName()),
-		map[string]any{"spec": map[string]any{"replicas": fact.Replicas}})
+	patch := v.kind.Scale(v.target.Object, fact.Replicas)
+	if patch == nil {
+		return nil
+	}
+	_, err := s.store.patch(ctx, v.workload(v.targetName()), patch)
 	return err
 }

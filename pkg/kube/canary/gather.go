@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -23,6 +20,8 @@ type view struct {
 	session *session
 	obs     canary.Observation
 
+	// kind is that of the target; nil for one that nobody can release.
+	kind                    canary.Target
 	target, primary, scaler *unstructured.Unstructured
 	// pods is what the builders need to know; podsErr says why it cannot be had.
 	pods    canary.Pods
@@ -32,6 +31,7 @@ type view struct {
 	meshWeights  canary.Weights
 	sideServices []*unstructured.Unstructured
 	apexService  *unstructured.Unstructured
+	servicesMade bool
 	// newWeights are the weights of the plan, for a router that is about to be created.
 	newWeights canary.Weights
 }
@@ -40,6 +40,9 @@ type view struct {
 func (v *view) in(kind schema.GroupVersionKind, name string) object {
 	return object{kind, types.NamespacedName{Namespace: v.canary.Namespace, Name: name}}
 }
+
+// workload names an object of the target's kind.
+func (v *view) workload(name string) object { return v.in(v.kind.GroupVersionKind(), name) }
 
 func (v *view) apex() string {
 	if name := v.canary.Spec.Service.Name; name != "" {
@@ -90,127 +93,61 @@ func (v *view) lookedAt() []string {
 }
 
 func (s *shell) seeWorkloads(ctx context.Context, v *view) (err error) {
-	if v.canary.Spec.TargetRef.Kind != canaryv1beta1.TargetKindDeployment {
+	if v.kind = canary.TargetOf(v.canary); v.kind == nil {
 		v.podsErr = fmt.Errorf("targetRef.kind %s is not served", v.canary.Spec.TargetRef.Kind)
 		return nil
 	}
-	if v.target, err = s.store.get(ctx, v.in(kindDeployment, v.targetName())); err != nil {
+	if v.target, err = s.store.get(ctx, v.workload(v.targetName())); err != nil {
 		return err
 	}
-	if v.primary, err = s.store.get(ctx, v.in(kindDeployment, v.primaryName())); err != nil {
+	if v.primary, err = s.store.get(ctx, v.workload(v.primaryName())); err != nil {
 		return err
 	}
-	if v.obs.Target, err = workload(v.target); err != nil {
+	if v.obs.Target, err = s.observe(ctx, v, v.target); err != nil {
 		return err
 	}
-	if v.obs.Primary, err = workload(v.primary); err != nil {
+	if v.obs.Primary, err = s.observe(ctx, v, v.primary); err != nil {
 		return err
 	}
 	if v.target == nil {
-		v.podsErr = fmt.Errorf("Deployment %s does not exist", v.targetName())
+		v.podsErr = fmt.Errorf("%s %s does not exist", v.canary.Spec.TargetRef.Kind, v.targetName())
 		return nil
 	}
-	template, err := json.Marshal(templateOf(v.target))
+	content, err := json.Marshal(v.kind.Content(v.target.Object))
 	if err != nil {
-		return fmt.Errorf("encode the pod template of %s: %w", v.targetName(), err)
+		return fmt.Errorf("encode the content of %s: %w", v.targetName(), err)
 	}
-	v.obs.Target.Revision = canary.Revision(template)
+	v.obs.Target.Revision = canary.Revision(content)
 	if v.obs.Primary != nil {
 		v.obs.Primary.Revision = v.primary.GetAnnotations()[sluice.AnnotationRevision]
 	}
-	v.pods, v.podsErr = podsOf(v.target)
+	v.pods, v.podsErr = v.kind.Pods(v.target.Object, s.selectorLabels)
 	return nil
 }
 
-// podsOf decodes just the parts of a Deployment that the builders look at.
-func podsOf(deployment *unstructured.Unstructured) (canary.Pods, error) {
-	labels, _, err := unstructured.NestedStringMap(deployment.Object, "spec", "selector", "matchLabels")
-	if err != nil {
-		return canary.Pods{}, fmt.Errorf("read the selector: %w", err)
-	}
-	raw, _, err := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "template", "spec")
-	if err != nil {
-		return canary.Pods{}, fmt.Errorf("read the pod template: %w", err)
-	}
-	var spec corev1.PodSpec
-	if object, ok := raw.(map[string]any); ok {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &spec); err != nil {
-			return canary.Pods{}, fmt.Errorf("decode the pod template: %w", err)
-		}
-	}
-	return canary.PodsOf(labels, spec)
-}
-
-func templateOf(deployment *unstructured.Unstructured) map[string]any {
-	template, _, _ := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "template")
-	object, _ := template.(map[string]any)
-	return object
-}
-
-// workloadStatus is what of a Deployment decisions depend on. Only this is decoded.
-type workloadStatus struct {
-	Spec struct {
-		Replicas *int32 `json:"replicas"`
-		Paused   bool   `json:"paused"`
-	} `json:"spec"`
-	Status struct {
-		ObservedGeneration int64 `json:"observedGeneration"`
-		Replicas           int32 `json:"replicas"`
-		UpdatedReplicas    int32 `json:"updatedReplicas"`
-		ReadyReplicas      int32 `json:"readyReplicas"`
-		AvailableReplicas  int32 `json:"availableReplicas"`
-		Conditions         []struct {
-			Type               string      `json:"type"`
-			Status             string      `json:"status"`
-			Reason             string      `json:"reason"`
-			LastUpdateTime     metav1.Time `json:"lastUpdateTime"`
-			LastTransitionTime metav1.Time `json:"lastTransitionTime"`
-		} `json:"conditions"`
-	} `json:"status"`
-}
-
-// workload says of a Deployment what Next wants to know; nil for none.
-func workload(u *unstructured.Unstructured) (*canary.Workload, error) {
+// observe says of a target or a primary what Next wants to know; nil for none.
+func (s *shell) observe(ctx context.Context, v *view, u *unstructured.Unstructured) (*canary.Workload, error) {
 	if u == nil {
 		return nil, nil
 	}
-	var d workloadStatus
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &d); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", objectOf(u), err)
-	}
-	w := &canary.Workload{
-		Name:               u.GetName(),
-		Generation:         u.GetGeneration(),
-		ObservedGeneration: d.Status.ObservedGeneration,
-		Replicas:           1, // what the API server makes of an absent field
-		Total:              d.Status.Replicas,
-		Updated:            d.Status.UpdatedReplicas,
-		Ready:              d.Status.ReadyReplicas,
-		AvailableReplicas:  d.Status.AvailableReplicas,
-		Paused:             d.Spec.Paused,
-	}
-	if d.Spec.Replicas != nil {
-		w.Replicas = *d.Spec.Replicas
-	}
-	for _, condition := range d.Status.Conditions {
-		state := canary.Condition{
-			Status: condition.Status, Reason: condition.Reason,
-			Since: condition.LastTransitionTime.Time, Updated: condition.LastUpdateTime.Time,
+	var ready int32
+	if v.kind.CountsEndpoints() {
+		endpoints, err := s.readyEndpoints(ctx, v, u.GetName())
+		if err != nil {
+			return nil, err
 		}
-		switch condition.Type {
-		case "Progressing":
-			w.Progressing = state
-			w.DeadlineExceeded = condition.Reason == "ProgressDeadlineExceeded"
-		case "Available":
-			w.Available = state
-		}
+		ready = int32(len(endpoints)) //nolint:gosec // a Service has fewer endpoints than that
+	}
+	w, err := v.kind.Observe(u.Object, ready)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", objectOf(u), err)
 	}
 	return w, nil
 }
 
 func (s *shell) seeAutoscaler(ctx context.Context, v *view) (err error) {
 	ref := v.canary.Spec.AutoscalerRef
-	if ref == nil || ref.Kind != canaryv1beta1.AutoscalerKindHPA {
+	if ref == nil || ref.Kind != canaryv1beta1.AutoscalerKindHPA || v.kind == nil || !v.kind.Autoscaled() {
 		return nil
 	}
 	if v.scaler, err = s.store.get(ctx, v.in(kindHPA, ref.Name)); err != nil {

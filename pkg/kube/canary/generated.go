@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,8 +49,16 @@ func (v *view) meshObjects(weights canary.Weights) ([]*unstructured.Unstructured
 
 // services are the Services of a Canary; the one named like the apex is asked for apart.
 func (v *view) services() (sides []*unstructured.Unstructured, apex *unstructured.Unstructured, err error) {
-	if v.apexService != nil {
+	if v.servicesMade {
 		return v.sideServices, v.apexService, nil
+	}
+	if v.pods.Cloned != nil {
+		clone, err := content(canary.ClonedService(v.canary, v.pods))
+		if err != nil {
+			return nil, nil, err
+		}
+		v.sideServices, v.servicesMade = []*unstructured.Unstructured{clone}, true
+		return v.sideServices, nil, nil
 	}
 	for _, service := range canary.Services(v.canary, v.pods) {
 		u, err := wanted(kindService, service)
@@ -64,7 +71,7 @@ func (v *view) services() (sides []*unstructured.Unstructured, apex *unstructure
 		}
 		sides = append(sides, u)
 	}
-	v.sideServices, v.apexService = sides, apex
+	v.sideServices, v.apexService, v.servicesMade = sides, apex, true
 	return sides, apex, nil
 }
 
@@ -161,8 +168,12 @@ func (s *shell) seeApex(ctx context.Context, v *view) error {
 		return nil
 	}
 	_, want, err := v.services()
-	if err != nil || want == nil {
+	if err != nil {
 		return err
+	}
+	if want == nil { // the user's own, which we leave alone
+		v.obs.ApexReady = true
+		return nil
 	}
 	live, err := s.store.get(ctx, v.in(kindService, v.apex()))
 	if err != nil || live == nil {
@@ -182,37 +193,33 @@ func (s *shell) seeApex(ctx context.Context, v *view) error {
 	return err
 }
 
-// servedBy says whether a Service's ready endpoints are pods of a Deployment, and there is one. The slices lag behind
-// the selector: for a moment they still hold the pods that it selected before.
-func (s *shell) servedBy(ctx context.Context, v *view, service, deployment string) (bool, error) {
+// servedBy says whether a Service's ready endpoints are pods of a workload, and there is one. The slices lag behind the
+// selector: for a moment they still hold the pods that it selected before.
+func (s *shell) servedBy(ctx context.Context, v *view, service, workload string) (bool, error) {
+	endpoints, err := s.readyEndpoints(ctx, v, service)
+	for _, endpoint := range endpoints {
+		if endpoint.TargetRef == nil || !v.kind.OwnsPod(workload, endpoint.TargetRef.Name) {
+			return false, err
+		}
+	}
+	return len(endpoints) > 0, err
+}
+
+// readyEndpoints are those of a Service of the Canary's namespace.
+func (s *shell) readyEndpoints(ctx context.Context, v *view, service string) ([]discoveryv1.Endpoint, error) {
 	var slices discoveryv1.EndpointSliceList
 	err := s.store.client.List(ctx, &slices, client.InNamespace(v.canary.Namespace),
 		client.MatchingLabels{discoveryv1.LabelServiceName: service})
 	if err != nil {
-		return false, fmt.Errorf("list the endpoints of Service %s: %w", service, err)
+		return nil, fmt.Errorf("list the endpoints of Service %s: %w", service, err)
 	}
-	ready := 0
+	var ready []discoveryv1.Endpoint
 	for _, slice := range slices.Items {
 		for _, endpoint := range slice.Endpoints {
-			if endpoint.Conditions.Ready != nil && !*endpoint.Conditions.Ready {
-				continue
+			if endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready {
+				ready = append(ready, endpoint)
 			}
-			if endpoint.TargetRef == nil || !belongsTo(endpoint.TargetRef, deployment) {
-				return false, nil
-			}
-			ready++
 		}
 	}
-	return ready > 0, nil
-}
-
-// belongsTo recognises a Deployment's pod by its name: <deployment>-<template hash>-<suffix>, where neither holds a dash.
-func belongsTo(pod *corev1.ObjectReference, deployment string) bool {
-	dashes, end := 0, len(pod.Name)
-	for i := len(pod.Name) - 1; i >= 0 && dashes < 2; i-- {
-		if pod.Name[i] == '-' {
-			dashes, end = dashes+1, i
-		}
-	}
-	return dashes == 2 && pod.Name[:end] == deployment
+	return ready, nil
 }

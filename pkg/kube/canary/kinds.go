@@ -16,6 +16,7 @@ var (
 	kindCanary             = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindCanary)
 	kindMetricTemplate     = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindMetricTemplate)
 	kindDeployment         = appsv1.SchemeGroupVersion.WithKind("Deployment")
+	kindDaemonSet          = appsv1.SchemeGroupVersion.WithKind("DaemonSet")
 	kindControllerRevision = appsv1.SchemeGroupVersion.WithKind("ControllerRevision")
 	kindHPA                = autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler")
 	kindService            = corev1.SchemeGroupVersion.WithKind("Service")
@@ -26,13 +27,11 @@ var (
 
 // ownedSpec lists the fields of each kind's spec that are ours. A field of the list that we do not want is removed, a
 // field outside the list is left alone: the mesh process and users write there (meshRef, awsName, backendDefaults, ...).
+// Those of a primary are canary.Target's OwnedFields.
 var ownedSpec = map[schema.GroupKind][]string{
 	kindVirtualNode.GroupKind():    {"podSelector", "listeners", "serviceDiscovery", "backends", "logging"},
 	kindVirtualRouter.GroupKind():  {"listeners", "routes"},
 	kindVirtualService.GroupKind(): {"provider"},
 	kindService.GroupKind():        {"selector", "ports"},
 	kindHPA.GroupKind():            {"scaleTargetRef", "minReplicas", "maxReplicas", "metrics", "behavior"},
-	kindDeployment.GroupKind(): {
-		"replicas", "template", "strategy", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds",
-	},
 }

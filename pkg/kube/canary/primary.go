@@ -35,7 +35,7 @@ func (s *shell) keepRevision(ctx context.Context, v *view, fact canary.KeepRevis
 		return nil
 	}
 	if v.target == nil || v.obs.Target.Revision != fact.Revision {
-		return fmt.Errorf("Deployment %s has moved on from revision %s", v.targetName(), fact.Revision)
+		return fmt.Errorf("%s %s has moved on from revision %s", v.canary.Spec.TargetRef.Kind, v.targetName(), fact.Revision)
 	}
 	history, err := s.revisions(ctx, v)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *shell) keepRevision(ctx context.Context, v *view, fact canary.KeepRevis
 		number = max(number, numberOf(revision)+1)
 	}
 	u := &unstructured.Unstructured{Object: map[string]any{
-		"data":     map[string]any{"template": templateOf(v.target)},
+		"data":     map[string]any{"template": v.kind.Content(v.target.Object)},
 		"revision": number,
 	}}
 	u.SetGroupVersionKind(kindControllerRevision)
@@ -101,7 +101,7 @@ func (s *shell) forgetRevisions(ctx context.Context, v *view, history []unstruct
 // ensurePrimary makes the primary run a kept pod template.
 func (s *shell) ensurePrimary(ctx context.Context, v *view, fact canary.PrimaryWorkload) error {
 	if v.target == nil {
-		return fmt.Errorf("Deployment %s does not exist", v.targetName())
+		return fmt.Errorf("%s %s does not exist", v.canary.Spec.TargetRef.Kind, v.targetName())
 	}
 	if v.podsErr != nil {
 		return v.podsErr
@@ -119,15 +119,15 @@ func (s *shell) ensurePrimary(ctx context.Context, v *view, fact canary.PrimaryW
 	}
 	source := canary.PrimarySource{
 		Target: v.target.DeepCopy().Object, Template: template, Revision: fact.FromRevision, MinReplicas: fact.MinReplicas,
+		LabelPrefixes: s.labelPrefixes,
 	}
 	if v.primary != nil {
 		source.Current = v.primary.DeepCopy().Object
 	}
-	want, err := content(canary.PrimaryDeployment(v.canary, v.pods, source))
+	want, err := content(v.kind.Primary(v.canary, v.pods, source))
 	if err != nil {
 		return err
 	}
-	want.SetGroupVersionKind(kindDeployment)
 	return s.ensure(ctx, v, want)
 }
 

@@ -51,6 +51,10 @@ type Options struct {
 	PollInterval time.Duration
 	// Version is told to Prometheus.
 	Version string
+	// SelectorLabels are the labels that can tell the target's pods from the primary's; none means canary.SelectorLabels.
+	SelectorLabels []string
+	// LabelPrefixes are the prefixes of a target's labels that its primary gets too; none means all labels.
+	LabelPrefixes []string
 
 	// Clock is the real one unless a test brings another. Timers, polls and decisions follow it.
 	Clock clock.WithTicker
@@ -121,6 +125,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		background: ctx,
 
 		metricsServer: o.MetricsServer, noCrossNamespaceRefs: o.NoCrossNamespaceRefs,
+		selectorLabels: o.SelectorLabels, labelPrefixes: o.LabelPrefixes,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 			workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: o.Name, Clock: o.Clock}),

@@ -37,6 +37,9 @@ type shell struct {
 	// noCrossNamespaceRefs refuses references from a Canary into another namespace.
 	noCrossNamespaceRefs bool
 
+	selectorLabels []string
+	labelPrefixes  []string
+
 	index    *index
 	sessions sessions
 	decoded  decoded

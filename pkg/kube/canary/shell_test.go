@@ -330,6 +330,7 @@ var (
 	virtualRouters      = schema.GroupVersionResource{Group: "appmesh.k8s.aws", Version: "v1beta2", Resource: "virtualrouters"}
 	virtualServices     = schema.GroupVersionResource{Group: "appmesh.k8s.aws", Version: "v1beta2", Resource: "virtualservices"}
 	deployments         = appsv1.SchemeGroupVersion.WithResource("deployments")
+	daemonSets          = appsv1.SchemeGroupVersion.WithResource("daemonsets")
 	services            = corev1.SchemeGroupVersion.WithResource("services")
 	hpas                = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	controllerRevisions = appsv1.SchemeGroupVersion.WithResource("controllerrevisions")

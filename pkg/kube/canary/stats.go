@@ -6,9 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-mesh/sluice/pkg/canary"
@@ -34,9 +31,13 @@ func (s *shell) seeStats(ctx context.Context, v *view) error {
 
 // podsToRead are the target's running pods with an Envoy of ours. The cache holds no other pods.
 func (s *shell) podsToRead(ctx context.Context, v *view) ([]Pod, error) {
-	selector, err := selectorOf(v.target)
+	selects, err := v.kind.Selector(v.target.Object)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the selector of %s: %w", objectOf(v.target), err)
+	}
+	selector, err := metav1.LabelSelectorAsSelector(selects)
+	if err != nil {
+		return nil, fmt.Errorf("read the selector of %s: %w", objectOf(v.target), err)
 	}
 	var list corev1.PodList
 	err = s.store.client.List(ctx, &list, client.InNamespace(v.canary.Namespace), client.MatchingLabelsSelector{Selector: selector})
@@ -51,18 +52,4 @@ func (s *shell) podsToRead(ctx context.Context, v *view) ([]Pod, error) {
 		}
 	}
 	return pods, nil
-}
-
-func selectorOf(deployment *unstructured.Unstructured) (labels.Selector, error) {
-	raw, _, _ := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "selector")
-	object, _ := raw.(map[string]any)
-	var selector metav1.LabelSelector
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &selector); err != nil {
-		return nil, fmt.Errorf("decode the selector of %s: %w", objectOf(deployment), err)
-	}
-	out, err := metav1.LabelSelectorAsSelector(&selector)
-	if err != nil {
-		return nil, fmt.Errorf("read the selector of %s: %w", objectOf(deployment), err)
-	}
-	return out, nil
 }

@@ -34,7 +34,8 @@ func (s *shell) watch(mgr manager.Manager, ctl controller.Controller) error {
 		})),
 	}
 	for _, kind := range []schema.GroupVersionKind{
-		kindDeployment, kindHPA, kindService, kindVirtualNode, kindVirtualRouter, kindVirtualService, kindMetricTemplate,
+		kindDeployment, kindDaemonSet, kindHPA, kindService,
+		kindVirtualNode, kindVirtualRouter, kindVirtualService, kindMetricTemplate,
 	} {
 		sources = append(sources, source.Kind[client.Object](mgr.GetCache(), empty(kind), s.onEvent(s.usersOf)))
 	}

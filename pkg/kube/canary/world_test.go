@@ -74,6 +74,15 @@ func (c *controllers) pass(ctx context.Context) error {
 			return err
 		}
 	}
+	daemons, err := c.kube.AppsV1().DaemonSets(c.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for i := range daemons.Items {
+		if err := c.runDaemonSet(ctx, &daemons.Items[i]); err != nil {
+			return err
+		}
+	}
 	services, err := c.kube.CoreV1().Services(c.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
@@ -86,63 +95,15 @@ func (c *controllers) pass(ctx context.Context) error {
 	return nil
 }
 
-// runDeployment replaces all pods at once when the template changes: how a rolling update rolls is not our subject.
+// nodes is how many nodes a DaemonSet finds, unless it selects none.
+const nodes = 2
+
 func (c *controllers) runDeployment(ctx context.Context, d *appsv1.Deployment) error {
-	text, err := json.Marshal(d.Spec.Template)
-	if err != nil {
+	n := *d.Spec.Replicas
+	if err := c.runPods(ctx, d.Name+"-%s-%d", n, d.Spec.Selector, d.Spec.Template); err != nil {
 		return err
 	}
-	sum := fnv.New32a()
-	sum.Write(text)
-	hash := fmt.Sprintf("%x", sum.Sum32())
-	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
-	if err != nil {
-		return err
-	}
-	pods, err := c.kube.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
-	if err != nil {
-		return err
-	}
-	wanted := map[string]bool{}
-	for i := range *d.Spec.Replicas {
-		wanted[fmt.Sprintf("%s-%s-%d", d.Name, hash, i)] = true
-	}
-	for _, pod := range pods.Items {
-		if !wanted[pod.Name] {
-			if err := c.kube.CoreV1().Pods(c.namespace).Delete(ctx, pod.Name, *metav1.NewDeleteOptions(0)); err != nil {
-				return err
-			}
-		}
-		delete(wanted, pod.Name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		if err := c.runPod(ctx, d, name); err != nil {
-			return err
-		}
-	}
-	return c.reportDeployment(ctx, d)
-}
-
-func (c *controllers) runPod(ctx context.Context, d *appsv1.Deployment, name string) error {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: maps.Clone(d.Spec.Template.Labels)},
-		Spec:       *d.Spec.Template.Spec.DeepCopy(),
-	}
-	pod.Labels[sluice.LabelProxy] = sluice.ProxyNode // what the webhook does
-	pod, err := c.kube.CoreV1().Pods(c.namespace).Create(ctx, pod, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "192.0.2.1", PodIPs: []corev1.PodIP{{IP: "192.0.2.1"}}}
-	_, err = c.kube.CoreV1().Pods(c.namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
-	return err
-}
-
-func (c *controllers) reportDeployment(ctx context.Context, d *appsv1.Deployment) error {
-	n, available := *d.Spec.Replicas, *d.Spec.Replicas
-	if strings.Contains(d.Spec.Template.Spec.Containers[0].Image, broken) {
-		available = 0
-	}
+	available := availableOf(d.Spec.Template, n)
 	status := appsv1.DeploymentStatus{
 		ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n,
 		ReadyReplicas: available, AvailableReplicas: available, UnavailableReplicas: n - available,
@@ -155,6 +116,90 @@ func (c *controllers) reportDeployment(ctx context.Context, d *appsv1.Deployment
 	d = d.DeepCopy()
 	d.Status = status
 	_, err := c.kube.AppsV1().Deployments(c.namespace).UpdateStatus(ctx, d, metav1.UpdateOptions{})
+	return err
+}
+
+func (c *controllers) runDaemonSet(ctx context.Context, d *appsv1.DaemonSet) error {
+	n := int32(nodes)
+	for label := range d.Spec.Template.Spec.NodeSelector {
+		if label != corev1.LabelOSStable {
+			n = 0
+		}
+	}
+	if err := c.runPods(ctx, d.Name+"-%sx%d", n, d.Spec.Selector, d.Spec.Template); err != nil {
+		return err
+	}
+	available := availableOf(d.Spec.Template, n)
+	status := appsv1.DaemonSetStatus{
+		ObservedGeneration: d.Generation, CurrentNumberScheduled: n, DesiredNumberScheduled: n, UpdatedNumberScheduled: n,
+		NumberReady: available, NumberAvailable: available, NumberUnavailable: n - available,
+	}
+	if fmt.Sprint(d.Status) == fmt.Sprint(status) {
+		return nil
+	}
+	d = d.DeepCopy()
+	d.Status = status
+	_, err := c.kube.AppsV1().DaemonSets(c.namespace).UpdateStatus(ctx, d, metav1.UpdateOptions{})
+	return err
+}
+
+func availableOf(template corev1.PodTemplateSpec, n int32) int32 {
+	if strings.Contains(template.Spec.Containers[0].Image, broken) {
+		return 0
+	}
+	return n
+}
+
+// runPods replaces all pods at once when the template changes: how a rolling update rolls is not our subject.
+// They are named as the real controllers name them: <deployment>-<hash>-<suffix>, <daemonset>-<suffix>.
+func (c *controllers) runPods(ctx context.Context, name string, n int32, selects *metav1.LabelSelector, template corev1.PodTemplateSpec) error {
+	text, err := json.Marshal(template)
+	if err != nil {
+		return err
+	}
+	sum := fnv.New32a()
+	sum.Write(text)
+	hash := fmt.Sprintf("%x", sum.Sum32())
+	selector, err := metav1.LabelSelectorAsSelector(selects)
+	if err != nil {
+		return err
+	}
+	pods, err := c.kube.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for i := range n {
+		wanted[fmt.Sprintf(name, hash, i)] = true
+	}
+	for _, pod := range pods.Items {
+		if !wanted[pod.Name] {
+			if err := c.kube.CoreV1().Pods(c.namespace).Delete(ctx, pod.Name, *metav1.NewDeleteOptions(0)); err != nil {
+				return err
+			}
+		}
+		delete(wanted, pod.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if err := c.runPod(ctx, template, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *controllers) runPod(ctx context.Context, template corev1.PodTemplateSpec, name string) error {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: maps.Clone(template.Labels)},
+		Spec:       *template.Spec.DeepCopy(),
+	}
+	pod.Labels[sluice.LabelProxy] = sluice.ProxyNode // what the webhook does
+	pod, err := c.kube.CoreV1().Pods(c.namespace).Create(ctx, pod, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "192.0.2.1", PodIPs: []corev1.PodIP{{IP: "192.0.2.1"}}}
+	_, err = c.kube.CoreV1().Pods(c.namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
 	return err
 }
 
