@@ -37,6 +37,7 @@ type config struct {
 	noCrossNamespaceRefs bool
 	selectorLabels       []string
 	labelPrefixes        []string
+	trackConfigs         bool
 	log                  *slog.Logger
 	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
 	libraryLog *slog.Logger
@@ -85,6 +86,8 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 		"host name whose addresses are the replicas of mesh, asked which proxies have the weights; empty counts weights as in force once they are written")
 	flags.StringVar(&cfg.metricsServer, "metrics-server", "", "URL of the Prometheus that inline queries of a Canary without spec.metricsServer are sent to; built-in metrics come from the Envoys")
 	flags.BoolVar(&cfg.noCrossNamespaceRefs, "no-cross-namespace-refs", false, "refuse references from a Canary to a MetricTemplate or an AlertProvider in another namespace")
+	flags.BoolVar(&cfg.trackConfigs, "enable-config-tracking", true,
+		"make the ConfigMaps and Secrets that a target's pods read part of its revisions, and give its primary copies of them")
 	selectorLabels := flags.String("selector-labels", strings.Join(canary.SelectorLabels, ","),
 		"labels that can tell the pods of the target from those of the primary, separated by commas; of those that the target selects by, the first is used")
 	labelPrefixes := flags.String("include-label-prefix", "", "prefixes of the target's labels that a new primary gets too, separated by commas; all labels if empty or *")

@@ -91,7 +91,7 @@ func run(ctx context.Context, cfg config) error {
 		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: notify.NewClient(), Proxies: proxies,
 		Metrics: metrics{metric.NewClient(kube)}, MetricsServer: cfg.metricsServer, NoCrossNamespaceRefs: cfg.noCrossNamespaceRefs,
 		Workers: cfg.workers, PollInterval: cfg.pollInterval, Version: Version,
-		SelectorLabels: cfg.selectorLabels, LabelPrefixes: cfg.labelPrefixes,
+		TrackConfigs: cfg.trackConfigs, SelectorLabels: cfg.selectorLabels, LabelPrefixes: cfg.labelPrefixes,
 	})
 	if err != nil {
 		return err

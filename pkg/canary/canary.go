@@ -55,6 +55,10 @@ type Observation struct {
 	// TrackedConfigs are the hashes of the target's ConfigMaps and Secrets now ("configmap/<name>", "secret/<name>").
 	// Nil means that they are not tracked.
 	TrackedConfigs map[string]string
+	// CopiedConfigs are the hashes of the primary's copies now, by the keys of their sources.
+	CopiedConfigs map[string]string
+	// ConfigsMissing are sentences about ConfigMaps and Secrets that the target's pods need and that do not exist.
+	ConfigsMissing []string
 }
 
 // Workload is what Next knows of a target or a primary.

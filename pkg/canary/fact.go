@@ -13,6 +13,8 @@ type KeepRevision struct {
 	Name string
 	// Revision is the hash of the pod template; if the target has moved on and Name does not exist, the fact fails.
 	Revision string
+	// Configs are the hashes of the ConfigMaps and Secrets that belong to the revision, by key; kept beside the template.
+	Configs map[string]string
 }
 
 // MeshObjects wants the VirtualNodes, VirtualRouters and VirtualServices that the builders of the same names give.
@@ -71,8 +73,9 @@ type TargetScale struct {
 	Replicas int32
 }
 
-// TrackedConfigs wants the copies of the target's ConfigMaps and Secrets for the primary, taken from sources that
-// still have these hashes.
+// TrackedConfigs wants the primary's copies of the target's ConfigMaps and Secrets to have these hashes. Their content
+// comes from the sources, while these still have it, or from what the copies held before the last change; the fact fails
+// when neither does.
 type TrackedConfigs struct {
 	// Hashes by "configmap/<name>" or "secret/<name>".
 	Hashes map[string]string

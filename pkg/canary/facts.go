@@ -8,6 +8,7 @@ import (
 //
 //	a pod template is kept            before anything runs it
 //	virtual nodes                     before pods, for a pod without one is refused
+//	the primary's configuration       before the template that reads it
 //	the primary's template, its floor before traffic may come back to it
 //	the apex on the primary           before the target loses a pod
 //	the canary's replicas             before its weight
@@ -70,6 +71,7 @@ func (p *pass) initialFacts() []Fact {
 	}
 	out := join(p.keep(), p.meshObjects(), VersionServices{})
 	if p.obs.MeshReady {
+		out = append(out, p.configs(p.st.Rollout.TrackedConfigs)...)
 		out = append(out, p.primaryRuns(p.st.Rollout.Revision))
 		out = append(out, p.scaler()...)
 	}
@@ -91,8 +93,10 @@ func (p *pass) standing() []Fact {
 	out = join(out, p.meshObjects(), VersionServices{})
 	switch rev := p.st.LastPromotedSpec; {
 	case p.promoting():
+		out = append(out, p.configs(p.st.Rollout.TrackedConfigs)...)
 		out = append(out, p.primaryRuns(p.st.Rollout.Revision))
 	case isOurs(rev) && !p.inherited():
+		out = append(out, p.configs(p.st.TrackedConfigs)...)
 		out = append(out, p.primaryRuns(rev))
 	}
 	out = append(out, p.scaler()...)
@@ -108,7 +112,17 @@ func (p *pass) promoting() bool {
 func (p *pass) inherited() bool { return p.obs.Primary != nil && p.obs.Primary.Revision == "" }
 
 func (p *pass) keep() Fact {
-	return KeepRevision{Name: revisionName(p.Name, p.revision()), Revision: p.obs.Target.Revision}
+	return KeepRevision{
+		Name: revisionName(p.Name, p.revision()), Revision: p.obs.Target.Revision, Configs: p.st.Rollout.TrackedConfigs,
+	}
+}
+
+// configs wants the copies that a revision reads, before anything runs it.
+func (p *pass) configs(hashes map[string]string) []Fact {
+	if len(hashes) == 0 || !p.tracks() {
+		return nil
+	}
+	return []Fact{TrackedConfigs{Hashes: hashes}}
 }
 
 func (p *pass) primaryRuns(rev string) Fact {

@@ -112,6 +112,8 @@ func printFact(f Fact) string {
 		return "mesh"
 	case VersionServices:
 		return "services"
+	case TrackedConfigs:
+		return fmt.Sprintf("configs %v", f.Hashes)
 	case PrimaryWorkload:
 		return fmt.Sprintf("primary %s floor %d", end(f.FromRevision), f.MinReplicas)
 	case PrimaryScaler:

@@ -21,6 +21,8 @@ type options struct {
 	Revision    string // that the primary gets
 
 	SelectorLabels, LabelPrefixes []string // as the installation sets them
+
+	Configs map[string]string // the primary's copies, by the keys of their sources
 }
 
 // TestBuilders builds everything that a Canary stands for: testdata/build/<case>.in.yaml -> <case>.out.yaml.
@@ -67,7 +69,7 @@ func build(t *testing.T, docs map[string]map[string]any) []any {
 	}
 	src := PrimarySource{
 		Target: docs[name], Template: target.Content(docs[name]), Revision: o.Revision,
-		Current: docs[name+"-primary"], MinReplicas: o.MinReplicas, LabelPrefixes: o.LabelPrefixes,
+		Current: docs[name+"-primary"], MinReplicas: o.MinReplicas, LabelPrefixes: o.LabelPrefixes, Configs: o.Configs,
 	}
 	before := printed(t, docs)
 	out = append(out, target.Primary(c, pods, src))

@@ -1,11 +1,7 @@
 package canary
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,7 +30,7 @@ func (p *pass) idle() {
 	}
 	if len(p.hooks(canaryv1beta1.ConfirmRolloutHook)) > 0 {
 		p.enter(canaryv1beta1.CanaryPhaseWaiting)
-		p.st.Rollout = &canaryv1beta1.RolloutStatus{Revision: p.revision()}
+		p.st.Rollout = p.newRollout()
 		p.waiting()
 		return
 	}
@@ -51,15 +47,7 @@ func (p *pass) idleWhy() string {
 
 // revision names what the target holds now: its pod template, and the configuration that it reads where that is tracked.
 func (p *pass) revision() string {
-	if len(p.obs.TrackedConfigs) == 0 {
-		return p.obs.Target.Revision
-	}
-	h := sha256.New()
-	fmt.Fprintln(h, p.obs.Target.Revision)
-	for _, k := range slices.Sorted(maps.Keys(p.obs.TrackedConfigs)) {
-		fmt.Fprintln(h, k, p.obs.TrackedConfigs[k])
-	}
-	return hex.EncodeToString(h.Sum(nil))[:revisionLength]
+	return withConfigs(p.obs.Target.Revision, p.obs.TrackedConfigs)
 }
 
 // isNew tells whether the target holds neither what was promoted nor what was tried last.
@@ -81,6 +69,8 @@ func (p *pass) cannotStart() string {
 		return fmt.Sprintf("%s %s does not exist", p.Spec.AutoscalerRef.Kind, p.Spec.AutoscalerRef.Name)
 	case p.obs.Primary == nil:
 		return fmt.Sprintf("%s does not exist", p.primary())
+	case len(p.obs.ConfigsMissing) > 0:
+		return list(p.obs.ConfigsMissing)
 	case p.obs.Target.WontRoll != "":
 		return fmt.Sprintf("pods of %s are not replaced: %s", p.target(), p.obs.Target.WontRoll)
 	}
@@ -111,7 +101,7 @@ func (p *pass) waiting() {
 		p.revert()
 		return
 	case p.revision() != p.st.Rollout.Revision:
-		p.st.Rollout = &canaryv1beta1.RolloutStatus{Revision: p.revision()}
+		p.st.Rollout = p.newRollout()
 	}
 	if p.tooEarly() {
 		return
@@ -155,6 +145,10 @@ func (p *pass) sayWithoutMesh() {
 	}
 }
 
+func (p *pass) newRevisionMeanwhile() Event {
+	return normal(ReasonRestarted, "New revision detected! Restarting analysis for %s", p.target())
+}
+
 // restart begins again, with a revision that came while another was under analysis, or in another way.
 func (p *pass) restart(say Event) {
 	if !p.canLeave() {
@@ -176,14 +170,11 @@ func (p *pass) reset(floor int32) {
 	p.setWeight(0)
 	p.st.FailedChecks, p.st.Iterations = 0, 0
 	p.st.LastAppliedSpec = rev
-	p.st.Rollout = &canaryv1beta1.RolloutStatus{
-		Revision:           rev,
-		ControllerRevision: revisionName(p.Name, rev),
-		Strategy:           p.strategy(),
-		StartedTime:        p.stamp(),
-		LastCheckTime:      p.stamp(),
-		MinPrimaryReplicas: max(1, floor),
-	}
+	r := p.newRollout()
+	r.ControllerRevision, r.Strategy = revisionName(p.Name, rev), p.strategy()
+	r.StartedTime, r.LastCheckTime = p.stamp(), p.stamp()
+	r.MinPrimaryReplicas = max(1, floor)
+	p.st.Rollout = r
 }
 
 // revert ends a rollout whose target went back to what users have: quietly, for nothing failed.
@@ -196,7 +187,7 @@ func (p *pass) revert() {
 	p.setWeight(0)
 	p.st.FailedChecks, p.st.Iterations = 0, 0
 	p.st.LastAppliedSpec = p.st.LastPromotedSpec
-	p.st.Rollout.Revision = p.st.LastPromotedSpec
+	p.st.Rollout.Revision, p.st.Rollout.TrackedConfigs = p.st.LastPromotedSpec, p.st.TrackedConfigs
 	p.st.Rollout.ControllerRevision = revisionName(p.Name, p.st.LastPromotedSpec)
 	p.st.Rollout.LastCheckTime = metav1.Time{}
 	p.wait("waits until no traffic reaches the canary")

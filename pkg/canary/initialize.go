@@ -25,10 +25,14 @@ func (p *pass) initialize() {
 		return
 	}
 	// The primary follows the target until it is ready, so a broken first image can simply be fixed.
-	r.Revision = p.revision()
+	r.Revision, r.TrackedConfigs = p.revision(), p.obs.TrackedConfigs
 	r.ControllerRevision = revisionName(p.Name, r.Revision)
 	if !p.obs.MeshReady {
 		p.wait(fmt.Sprintf("waits for the mesh objects and services: %s", list(p.obs.Missing)))
+		return
+	}
+	if len(p.obs.ConfigsMissing) > 0 {
+		p.hold(ReasonBlocked, "%s", list(p.obs.ConfigsMissing))
 		return
 	}
 	if p.obs.Primary == nil {
@@ -52,7 +56,7 @@ func (p *pass) initialize() {
 	}
 	p.enter(canaryv1beta1.CanaryPhaseInitialized)
 	p.st.LastAppliedSpec, p.st.LastPromotedSpec = r.Revision, r.Revision
-	p.st.TrackedConfigs = p.obs.TrackedConfigs
+	p.st.TrackedConfigs = r.TrackedConfigs
 	p.st.CanaryWeight, p.st.FailedChecks, p.st.Iterations = 0, 0, 0
 	p.emit(normal(ReasonInitialized, "Initialization done! %s", p.full()))
 	p.wait(p.idleWhy())
@@ -96,5 +100,6 @@ func (p *pass) adopt() {
 	}
 	p.st.LastAppliedSpec = p.revision()
 	p.st.Rollout.Revision, p.st.Rollout.ControllerRevision = p.revision(), revisionName(p.Name, p.revision())
+	p.st.Rollout.ConfigsTracked = p.tracks()
 	p.emit(normal(ReasonAdopted, "Took over %s with revision %s", p.full(), p.revision()))
 }

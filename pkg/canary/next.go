@@ -69,6 +69,7 @@ func (p *pass) decide() {
 	}
 	p.resume()
 	p.adopt()
+	p.followTracking()
 	p.observeWeights()
 	phase, known := phases[p.st.Phase]
 	if !known {

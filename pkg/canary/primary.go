@@ -22,6 +22,8 @@ type PrimarySource struct {
 	Current map[string]any
 	// MinReplicas is the floor of its replicas, 0 for none.
 	MinReplicas int32
+	// Configs maps the keys of the ConfigMaps and Secrets that belong to the revision to the names of the primary's copies.
+	Configs map[string]string
 	// LabelPrefixes are the prefixes of the target's own labels that a new primary gets too; none means all of them.
 	LabelPrefixes []string
 }
@@ -45,7 +47,7 @@ func (s settings) primaryObject(t Target, pods Pods, src PrimarySource, follow [
 			spec[f] = runtime.DeepCopyJSONValue(v)
 		}
 	}
-	spec["template"] = s.primaryTemplate(pods, src.Template)
+	spec["template"] = s.primaryTemplate(pods, src)
 	return out
 }
 
@@ -96,8 +98,9 @@ func copied(v any) map[string]any {
 	return out
 }
 
-func (s settings) primaryTemplate(pods Pods, template map[string]any) map[string]any {
-	out := runtime.DeepCopyJSON(template)
+func (s settings) primaryTemplate(pods Pods, src PrimarySource) map[string]any {
+	out := runtime.DeepCopyJSON(src.Template)
+	redirectConfigs(out, src.Configs)
 	meta := child(out, "metadata")
 	child(meta, "labels")[pods.Label] = pods.primaryValue()
 	if spec, ok := out["spec"].(map[string]any); ok {

@@ -21,7 +21,7 @@ func (p *pass) progress() {
 		p.revert()
 		return
 	case p.revision() != p.st.Rollout.Revision:
-		p.restart(normal(ReasonRestarted, "New revision detected! Restarting analysis for %s", p.target()))
+		p.restart(p.newRevisionMeanwhile())
 		return
 	case p.strategyChanged():
 		p.restart(normal(ReasonRestarted, "Strategy changed to %s! Restarting analysis for %s", p.strategy(), p.target()))

@@ -18,6 +18,10 @@ func (p *pass) beginPromotion() {
 
 // promote waits until the primary is ready on the new revision, then gives it its traffic back, at once or in steps.
 func (p *pass) promote() {
+	if p.configsMoved() {
+		p.restart(p.newRevisionMeanwhile())
+		return
+	}
 	why := p.primaryNotReady()
 	if p.pastDeadline(p.obs.Primary, why) {
 		p.failPromotion(why)
@@ -44,6 +48,20 @@ func (p *pass) promote() {
 	if p.weight() == 0 {
 		p.routeToPrimary()
 	}
+}
+
+// configsMoved tells whether the configuration that was judged can no longer be had: somebody changed a source before the
+// primary's copy was made. Once all copies are made, a change is the next revision's.
+func (p *pass) configsMoved() bool {
+	if p.obs.Target == nil || p.obs.TrackedConfigs == nil {
+		return false
+	}
+	for key, judged := range p.st.Rollout.TrackedConfigs {
+		if p.obs.CopiedConfigs[key] != judged && p.obs.TrackedConfigs[key] != judged {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *pass) routeToPrimary() {
@@ -81,9 +99,7 @@ func (p *pass) finalise() {
 	p.setWeight(0)
 	p.st.FailedChecks, p.st.Iterations = 0, 0
 	p.st.LastPromotedSpec = r.Revision
-	if p.obs.TrackedConfigs != nil {
-		p.st.TrackedConfigs = p.obs.TrackedConfigs
-	}
+	p.st.TrackedConfigs = r.TrackedConfigs
 	r.LastCheckTime = metav1.Time{}
 	p.wait(p.idleWhy())
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +37,19 @@ func Revision(template []byte) string {
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])[:revisionLength]
+}
+
+// withConfigs names a pod template together with the configuration that it reads, where that is tracked.
+func withConfigs(revision string, configs map[string]string) string {
+	if len(configs) == 0 {
+		return revision
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, revision)
+	for _, key := range slices.Sorted(maps.Keys(configs)) {
+		fmt.Fprintln(h, key, configs[key])
+	}
+	return hex.EncodeToString(h.Sum(nil))[:revisionLength]
 }
 
 // prune removes what means nothing: nulls, empty lists, and the empty maps that clients write for nothing.

@@ -61,21 +61,34 @@ func play(t *testing.T, archive *txtar.Archive) {
 	}
 }
 
-// do plays one line.
+// do plays one line, and what follows from it.
 func (w *world) do(words []string) error {
+	if err := w.happens(words); err != nil {
+		return err
+	}
+	switch words[0] {
+	case "want", "event", "quiet":
+		return nil
+	}
+	return w.settle()
+}
+
+// happens plays one line.
+func (w *world) happens(words []string) error {
 	verbs := map[string]func(args []string) error{
 		"at":       w.at,
 		"push":     w.push,
 		"want":     w.want,
 		"event":    w.event,
 		"quiet":    w.quiet,
-		"spec":     w.spec,                                              // spec <yaml>: merges into the Canary's spec
-		"status":   w.status,                                            // status <yaml>: merges into the Canary's status
-		"hook":     w.hook,                                              // hook <name> ok | fail "..." | silent
-		"edit":     func(a []string) error { return w.edit(a[0]) },      // edit 80: somebody writes the canary's weight into the router
-		"crash":    func([]string) error { w.crash = true; return nil }, // dies after the next status write, before the facts
+		"spec":     w.spec,                                                                // spec <yaml>: merges into the Canary's spec
+		"status":   w.status,                                                              // status <yaml>: merges into the Canary's status
+		"hook":     w.hook,                                                                // hook <name> ok | fail "..." | silent
+		"edit":     func(a []string) error { return w.edit(a[0]) },                        // edit 80: somebody writes the canary's weight into the router
+		"crash":    func(a []string) error { w.crash, w.meanwhile = true, a; return nil }, // dies after the next status write, before the facts; crash push x: that happens meanwhile
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
 		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil }, // its controller replaces no pods
+		"config":   w.config,                                                                        // config configmap/app=1: somebody changes it; config off: no tracking
 		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                       // block "sentence": the rulebook objects
 		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil },      // acks off: proxies do not acknowledge
 		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },               // writes off: the router cannot be written
@@ -86,14 +99,7 @@ func (w *world) do(words []string) error {
 	if !ok {
 		return fmt.Errorf("unknown verb %q", words[0])
 	}
-	if err := do(words[1:]); err != nil {
-		return err
-	}
-	switch words[0] {
-	case "want", "event", "quiet":
-		return nil
-	}
-	return w.settle()
+	return do(words[1:])
 }
 
 // at moves the clock. What becomes due on the way sees the old values, what is due at that moment the new ones.
@@ -190,6 +196,9 @@ func (w *world) want(args []string) error {
 	if w.primary != nil {
 		got["primary"] = w.image(w.primary.Revision)
 	}
+	for key, hash := range w.copies {
+		got[key] = hash
+	}
 	if r := st.Rollout; r != nil {
 		got["step"], got["why"] = strconv.Itoa(int(r.Step)), r.Why
 		got["floor"] = strconv.Itoa(int(r.MinPrimaryReplicas))
@@ -252,6 +261,21 @@ func merge[T any](text string, into *T) error {
 	}
 	*into = *new(T)
 	return json.Unmarshal(merged, into)
+}
+
+func (w *world) config(args []string) error {
+	if args[0] == "off" {
+		w.configs = nil
+		return nil
+	}
+	if w.configs == nil {
+		w.configs = map[string]string{}
+	}
+	for _, arg := range args {
+		key, hash, _ := strings.Cut(arg, "=")
+		w.configs[key] = hash
+	}
+	return nil
 }
 
 func (w *world) edit(weight string) error {

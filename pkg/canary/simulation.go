@@ -63,14 +63,13 @@ func (s *simulation) make(f Fact) error {
 	case VersionServices:
 		s.obs.MeshReady = true // the mesh objects come before, where there is a mesh
 	case PrimaryWorkload:
-		rev, ok := s.kept[f.Name]
-		if !ok {
+		if _, ok := s.kept[f.Name]; !ok {
 			return fmt.Errorf("no ControllerRevision %s", f.Name)
 		}
 		if s.primary == nil {
 			s.primary = &Workload{Name: s.target.Name + "-primary", Replicas: s.target.Replicas}
 		}
-		s.primary.Revision = rev
+		s.primary.Revision = f.FromRevision
 	case ApexService:
 		s.obs.ApexReady = true
 	case Weights:

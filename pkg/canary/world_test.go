@@ -3,6 +3,8 @@ package canary
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +28,12 @@ type world struct {
 	next     time.Time // when Next wants to be called again
 
 	ready, primaryReady int32
+	configs             map[string]string // ConfigMaps and Secrets: key to hash; nil: not tracked
+	copies, previous    map[string]string // the primary's, and what they held before
 	hooks               map[string][]string
 
 	meshBroken, lag, noWrites, crash bool
+	meanwhile                        []string // what happens while the process is away
 
 	asked    int // webhooks called so far
 	unseen   []string
@@ -46,7 +51,8 @@ func newWorld(t tb, canary, deployment []byte) *world {
 	w := &world{
 		t: t, now: epoch, ready: allPods, primaryReady: allPods,
 		simulation: newSimulation(&canaryv1beta1.Canary{}, nil),
-		images:     map[string]string{}, hooks: map[string][]string{},
+		copies:     map[string]string{}, previous: map[string]string{},
+		images: map[string]string{}, hooks: map[string][]string{},
 	}
 	var d struct {
 		Metadata struct{ Name string }
@@ -96,6 +102,7 @@ func (w *world) push(args []string) error {
 // look gathers the observation, as the shell does.
 func (w *world) look() Observation {
 	o := w.simulation.look(w.now)
+	o.TrackedConfigs, o.CopiedConfigs = maps.Clone(w.configs), maps.Clone(w.copies)
 	for _, seen := range []struct {
 		w     *Workload
 		ready int32
@@ -125,6 +132,12 @@ func (w *world) settle() error {
 		if w.crash && changed {
 			w.crash = false
 			w.log("  (crash before the facts)")
+			if len(w.meanwhile) > 0 {
+				w.log("> %s", strings.Join(w.meanwhile, " "))
+				if err := w.happens(w.meanwhile); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		for _, f := range plan.Facts {
@@ -155,7 +168,7 @@ func (w *world) world() string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return text
+	return text + fmt.Sprint(w.copies)
 }
 
 // record writes the status the way the API keeps it: what is lost in JSON is lost.
@@ -176,10 +189,31 @@ func (w *world) record(plan Plan) {
 
 // make makes a fact true, unless the script says otherwise.
 func (w *world) make(f Fact) error {
-	if _, ok := f.(Weights); ok && w.noWrites {
-		return fmt.Errorf("the router cannot be written")
+	switch f := f.(type) {
+	case Weights:
+		if w.noWrites {
+			return fmt.Errorf("the router cannot be written")
+		}
+	case TrackedConfigs:
+		return w.copyConfigs(f)
+	case PrimaryWorkload:
+		w.images[f.FromRevision] = w.images[w.kept[f.Name]]
 	}
 	return w.simulation.make(f)
+}
+
+func (w *world) copyConfigs(f TrackedConfigs) error {
+	for _, key := range slices.Sorted(maps.Keys(f.Hashes)) {
+		hash, before := f.Hashes[key], w.copies[key]
+		switch {
+		case before == hash:
+			continue
+		case w.configs[key] != hash && w.previous[key] != hash:
+			return fmt.Errorf("%s has moved on from %s", key, hash)
+		}
+		w.copies[key], w.previous[key] = hash, before
+	}
+	return nil
 }
 
 func (w *world) answer(questions []Question) bool {

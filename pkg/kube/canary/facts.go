@@ -44,6 +44,8 @@ func (s *shell) makeOneTrue(ctx context.Context, v *view, fact canary.Fact) erro
 		return s.ensureApex(ctx, v)
 	case canary.PrimaryWorkload:
 		return s.ensurePrimary(ctx, v, fact)
+	case canary.TrackedConfigs:
+		return s.ensureConfigs(ctx, v, fact)
 	case canary.PrimaryScaler:
 		return s.ensurePrimaryScaler(ctx, v, fact)
 	case canary.Weights:

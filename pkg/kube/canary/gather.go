@@ -32,6 +32,8 @@ type view struct {
 	sideServices []*unstructured.Unstructured
 	apexService  *unstructured.Unstructured
 	servicesMade bool
+	// configNames are the ConfigMaps and Secrets that were looked at.
+	configNames []string
 	// newWeights are the weights of the plan, for a router that is about to be created.
 	newWeights canary.Weights
 }
@@ -64,6 +66,7 @@ func (s *shell) gather(ctx context.Context, c *canaryv1beta1.Canary, session *se
 	}
 	for _, look := range []func(context.Context, *view) error{
 		s.seeWorkloads, // first: the others need the target's pods
+		s.seeConfigs,
 		s.seeAutoscaler,
 		s.seeGenerated,
 		s.seeProxies, // after what the router holds
@@ -89,7 +92,7 @@ func (v *view) lookedAt() []string {
 	if ref := v.canary.Spec.AutoscalerRef; ref != nil {
 		names = append(names, ref.Name, ref.Name+"-primary")
 	}
-	return names
+	return append(names, v.configNames...)
 }
 
 func (s *shell) seeWorkloads(ctx context.Context, v *view) (err error) {

@@ -20,6 +20,8 @@ var (
 	kindControllerRevision = appsv1.SchemeGroupVersion.WithKind("ControllerRevision")
 	kindHPA                = autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler")
 	kindService            = corev1.SchemeGroupVersion.WithKind("Service")
+	kindConfigMap          = corev1.SchemeGroupVersion.WithKind("ConfigMap")
+	kindSecret             = corev1.SchemeGroupVersion.WithKind("Secret")
 	kindVirtualNode        = appmeshv1beta2.GroupVersion.WithKind("VirtualNode")
 	kindVirtualRouter      = appmeshv1beta2.GroupVersion.WithKind("VirtualRouter")
 	kindVirtualService     = appmeshv1beta2.GroupVersion.WithKind("VirtualService")

@@ -45,10 +45,15 @@ func (s *shell) keepRevision(ctx context.Context, v *view, fact canary.KeepRevis
 	for _, revision := range history {
 		number = max(number, numberOf(revision)+1)
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{
-		"data":     map[string]any{"template": v.kind.Content(v.target.Object)},
-		"revision": number,
-	}}
+	data := map[string]any{"template": v.kind.Content(v.target.Object)}
+	if len(fact.Configs) > 0 {
+		configs := map[string]any{}
+		for key, hash := range fact.Configs {
+			configs[key] = hash
+		}
+		data["configs"] = configs
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{"data": data, "revision": number}}
 	u.SetGroupVersionKind(kindControllerRevision)
 	u.SetNamespace(o.Namespace)
 	u.SetName(o.Name)
@@ -117,9 +122,13 @@ func (s *shell) ensurePrimary(ctx context.Context, v *view, fact canary.PrimaryW
 	if err != nil {
 		return fmt.Errorf("read ControllerRevision %s: %w", fact.Name, err)
 	}
+	configs, err := s.copyNames(ctx, v, kept)
+	if err != nil {
+		return err
+	}
 	source := canary.PrimarySource{
 		Target: v.target.DeepCopy().Object, Template: template, Revision: fact.FromRevision, MinReplicas: fact.MinReplicas,
-		LabelPrefixes: s.labelPrefixes,
+		LabelPrefixes: s.labelPrefixes, Configs: configs,
 	}
 	if v.primary != nil {
 		source.Current = v.primary.DeepCopy().Object

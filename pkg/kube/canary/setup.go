@@ -27,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // Options are what the shell needs besides Kubernetes.
@@ -51,6 +52,8 @@ type Options struct {
 	PollInterval time.Duration
 	// Version is told to Prometheus.
 	Version string
+	// TrackConfigs makes the ConfigMaps and Secrets that a target's pods read part of its revisions.
+	TrackConfigs bool
 	// SelectorLabels are the labels that can tell the target's pods from the primary's; none means canary.SelectorLabels.
 	SelectorLabels []string
 	// LabelPrefixes are the prefixes of a target's labels that its primary gets too; none means all labels.
@@ -81,6 +84,8 @@ func CacheOptions(namespaces ...string) cache.Options {
 			empty(kindControllerRevision): {
 				Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/managed-by": sluice.ManagedBy}),
 			},
+			metadataOf(kindConfigMap): {Transform: slimConfig},
+			metadataOf(kindSecret):    {Transform: slimConfig},
 		},
 	}
 	for _, namespace := range namespaces {
@@ -129,6 +134,9 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 			workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: o.Name, Clock: o.Clock}),
+	}
+	if o.TrackConfigs {
+		s.configs = newConfigs(mgr.GetAPIReader())
 	}
 	s.gauges.info.WithLabelValues(o.Version, "appmesh:v1beta2").Set(1)
 	ctl, err := controller.New(o.Name, mgr, controller.Options{
@@ -191,6 +199,27 @@ func empty(kind schema.GroupVersionKind) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{}
 	u.SetGroupVersionKind(kind)
 	return u
+}
+
+// metadataOf names a kind of which only the metadata is wanted.
+func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
+	meta := &metav1.PartialObjectMetadata{}
+	meta.SetGroupVersionKind(kind)
+	return meta
+}
+
+// slimConfig keeps of a ConfigMap or Secret which version it is, whose, and whether it is tracked.
+func slimConfig(object any) (any, error) {
+	meta, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	slim := &metav1.PartialObjectMetadata{TypeMeta: meta.TypeMeta, ObjectMeta: slimMeta(meta)}
+	slim.Labels, slim.OwnerReferences = nil, meta.OwnerReferences
+	if value, ok := meta.Annotations[canary.AnnotationConfigTracking]; ok {
+		slim.Annotations = map[string]string{canary.AnnotationConfigTracking: value}
+	}
+	return slim, nil
 }
 
 // slimPod keeps of a pod what polling needs, and what tells whether it has to have the weights.

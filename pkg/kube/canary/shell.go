@@ -40,6 +40,9 @@ type shell struct {
 	selectorLabels []string
 	labelPrefixes  []string
 
+	// configs is nil when ConfigMaps and Secrets are not tracked.
+	configs *configs
+
 	index    *index
 	sessions sessions
 	decoded  decoded

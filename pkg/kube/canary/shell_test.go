@@ -97,7 +97,8 @@ func (w *world) start() (stop func()) {
 	w.registry = prometheus.NewRegistry()
 	if err := Add(ctx, mgr, Options{
 		Log: log, Stats: w.traffic, Hooks: w.hooks, Metrics: w.metrics, Proxies: w.proxies, Clock: w.clock, Registry: w.registry,
-		Name: fmt.Sprintf("%s-%d", w.namespace, w.shells),
+		TrackConfigs: true,
+		Name:         fmt.Sprintf("%s-%d", w.namespace, w.shells),
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -331,6 +332,8 @@ var (
 	virtualServices     = schema.GroupVersionResource{Group: "appmesh.k8s.aws", Version: "v1beta2", Resource: "virtualservices"}
 	deployments         = appsv1.SchemeGroupVersion.WithResource("deployments")
 	daemonSets          = appsv1.SchemeGroupVersion.WithResource("daemonsets")
+	secretResource      = corev1.SchemeGroupVersion.WithResource("secrets")
+	configMaps          = corev1.SchemeGroupVersion.WithResource("configmaps")
 	services            = corev1.SchemeGroupVersion.WithResource("services")
 	hpas                = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	controllerRevisions = appsv1.SchemeGroupVersion.WithResource("controllerrevisions")

@@ -39,6 +39,11 @@ func (s *shell) watch(mgr manager.Manager, ctl controller.Controller) error {
 	} {
 		sources = append(sources, source.Kind[client.Object](mgr.GetCache(), empty(kind), s.onEvent(s.usersOf)))
 	}
+	if s.configs != nil {
+		for _, kind := range configKinds {
+			sources = append(sources, source.Kind[client.Object](mgr.GetCache(), metadataOf(kind), s.onEvent(s.usersOf)))
+		}
+	}
 	// Revisions are read but never waited for: the one event that could matter is the deletion of one in use.
 	sources = append(sources, source.Kind[client.Object](mgr.GetCache(), empty(kindControllerRevision), s.onEvent(s.ownerOf)))
 	for _, src := range sources {
@@ -81,6 +86,9 @@ func (s *shell) onEvent(concerned func(client.Object) []types.NamespacedName) ha
 				o := object{kind, client.ObjectKeyFromObject(e.Object)}
 				s.store.gone(o)
 				s.decoded.gone(o)
+				if s.configs != nil {
+					s.configs.gone(o)
+				}
 			}
 			add(e.Object, q)
 		},

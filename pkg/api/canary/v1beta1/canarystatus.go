@@ -93,13 +93,17 @@ type CanaryStatus struct {
 // RolloutStatus is the progress of the current rollout, or of the last one. It is complete: a new leader goes on
 // from it and from nothing else.
 type RolloutStatus struct {
-	// Revision is the hash of the pod template under analysis.
+	// Revision is the hash of the pod template under analysis, and of the tracked configuration that it reads.
 	Revision string `json:"revision,omitempty"`
 	// ControllerRevision is the name of the ControllerRevision that keeps that pod template.
 	ControllerRevision string `json:"controllerRevision,omitempty"`
 	// Strategy is the kind of release that runs: canary, ab-testing or blue-green, as Flagger's metrics label it. It says
 	// whose requests canaryWeight is a share of.
 	Strategy ReleaseStrategy `json:"strategy,omitempty"`
+	// TrackedConfigs are the hashes of the ConfigMaps and Secrets under analysis, by configmap/<name> and secret/<name>.
+	TrackedConfigs map[string]string `json:"trackedConfigs,omitempty"`
+	// ConfigsTracked says that revisions are named with the ConfigMaps and Secrets that belong to them.
+	ConfigsTracked bool `json:"configsTracked,omitempty"`
 	// Step is the index of the current step: how many times the rollout advanced so far.
 	Step int32 `json:"step,omitempty"`
 	// StepReachedTime is when the step's weight was in force at the callers; absent while it is not.
