@@ -162,17 +162,20 @@ func (n *neighbourhood) followRouter(ref ObjectRef, router *appmeshv1beta2.Virtu
 	}
 }
 
-// targetsOf lists the targets of every kind that a route gives.
+// targetsOf lists the targets of every kind that a route gives, and where it copies requests to.
 func targetsOf(route appmeshv1beta2.Route) []appmeshv1beta2.WeightedTarget {
 	var targets []appmeshv1beta2.WeightedTarget
 	if r := route.GRPCRoute; r != nil {
 		targets = append(targets, r.Action.WeightedTargets...)
 	}
-	if r := route.HTTPRoute; r != nil {
+	for _, r := range []*appmeshv1beta2.HTTPRoute{route.HTTPRoute, route.HTTP2Route} {
+		if r == nil {
+			continue
+		}
 		targets = append(targets, r.Action.WeightedTargets...)
-	}
-	if r := route.HTTP2Route; r != nil {
-		targets = append(targets, r.Action.WeightedTargets...)
+		if m := r.Action.Mirror; m != nil {
+			targets = append(targets, appmeshv1beta2.WeightedTarget{VirtualNodeRef: m.VirtualNodeRef})
+		}
 	}
 	if r := route.TCPRoute; r != nil {
 		targets = append(targets, r.Action.WeightedTargets...)

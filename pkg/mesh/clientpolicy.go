@@ -188,8 +188,8 @@ func slack(p *policy) int {
 func (b *builder) clustersBehind(port *ServicePort) []*Cluster {
 	var out []*Cluster
 	for _, r := range port.Routes {
-		for _, t := range r.Targets {
-			if c := b.model.Cluster(t.Cluster); c != nil {
+		for _, name := range r.Clusters() {
+			if c := b.model.Cluster(name); c != nil {
 				out = append(out, c)
 			}
 		}

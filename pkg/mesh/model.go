@@ -155,6 +155,8 @@ type Route struct {
 	Match Match  `json:"match,omitzero"`
 	// Targets share the requests. Without any that has a weight, callers get 503.
 	Targets []Target `json:"targets,omitempty"`
+	// Mirror gets copies of the requests, if anybody does.
+	Mirror *Mirror `json:"mirror,omitempty"`
 	// RewritePath replaces the matched prefix, or the whole path if the match is exact or a regex; empty keeps it.
 	RewritePath string `json:"rewritePath,omitempty"`
 	// StripPath is taken off the start of the path; it excludes RewritePath.
@@ -173,6 +175,26 @@ type Route struct {
 type Target struct {
 	Cluster string `json:"cluster"`
 	Weight  uint32 `json:"weight"`
+	// SetCookies are values of set-cookie that its answers get besides their own, in their order.
+	SetCookies []string `json:"setCookies,omitempty"`
+}
+
+// Mirror is a cluster that gets copies, and of how many requests in percent. Its answers are dropped.
+type Mirror struct {
+	Cluster string `json:"cluster"`
+	Percent uint32 `json:"percent"`
+}
+
+// Clusters are all to which requests of the route go, copies too.
+func (r Route) Clusters() []string {
+	out := make([]string, 0, len(r.Targets)+1)
+	for _, t := range r.Targets {
+		out = append(out, t.Cluster)
+	}
+	if r.Mirror != nil {
+		out = append(out, r.Mirror.Cluster)
+	}
+	return out
 }
 
 // Match says which requests; all that is given must match. TCP routes have none.

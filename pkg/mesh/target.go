@@ -23,7 +23,7 @@ func (r *routerBuilder) targets(p ServicePort, d *draft) []Target {
 			r.blocked(r.ref, ReasonInvalid, field.Invalid(path.Child("weight"), t.Weight, "a weight is between 0 and 100"))
 			continue
 		}
-		targets = append(targets, Target{Cluster: cluster, Weight: uint32(t.Weight)})
+		targets = append(targets, Target{Cluster: cluster, Weight: uint32(t.Weight), SetCookies: r.cookies(d, t)})
 		sum += uint64(t.Weight)
 	}
 	// Where no target is there at all, each was told of already.
@@ -31,6 +31,7 @@ func (r *routerBuilder) targets(p ServicePort, d *draft) []Target {
 		r.blocked(r.ref, ReasonNoWeight, field.Invalid(d.path.Child("action", "weightedTargets"), field.OmitValueType{},
 			"no target has a weight, so callers get 503; give one a weight above 0"))
 	}
+	r.checkCookies(d)
 	return targets
 }
 

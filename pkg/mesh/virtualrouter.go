@@ -89,6 +89,8 @@ type draft struct {
 	port     *int64
 	match    Match
 	targets  []appmeshv1beta2.WeightedTarget
+	mirror   *appmeshv1beta2.HTTPRouteMirror
+	cookies  []appmeshv1beta2.HTTPRouteSetCookie
 	timeout  Duration
 	idle     Duration
 	retry    *Retry
@@ -161,6 +163,7 @@ func (r *routerBuilder) draft(path *field.Path, route appmeshv1beta2.Route) (*dr
 
 func (r *routerBuilder) httpDraft(d *draft, path *field.Path, h *appmeshv1beta2.HTTPRoute) (errs field.ErrorList) {
 	d.path, d.port, d.targets = path, h.Match.Port, h.Action.WeightedTargets
+	d.mirror, d.cookies = h.Action.Mirror, h.Action.SetCookies
 	d.match, errs = httpMatch(path.Child("match"), h.Match)
 	d.timeout, d.idle = r.timeout(r.ref, path.Child("timeout"), httpTimeouts(h.Timeout))
 	d.retry = r.retry(r.ref, path.Child("retryPolicy"), httpRetry(h.RetryPolicy))
@@ -195,7 +198,7 @@ func (r *routerBuilder) routesOn(p ServicePort, drafts []*draft) []Route {
 			d.reached = true
 		}
 		routes = append(routes, Route{
-			Name: d.name, Match: d.match, Targets: r.targets(p, d), Timeout: d.timeout, Idle: d.idle, Retry: d.retry,
+			Name: d.name, Match: d.match, Targets: r.targets(p, d), Mirror: r.mirror(p, d), Timeout: d.timeout, Idle: d.idle, Retry: d.retry,
 			Sources: []ObjectRef{r.ref},
 		})
 	}

@@ -127,11 +127,7 @@ func serviceParts(s *mesh.Service, port uint32, names ...string) []part {
 func routeParts(routes []mesh.Route) []part {
 	var out []part
 	for _, route := range routes {
-		p := part{objects: route.Sources}
-		for _, target := range route.Targets {
-			p.names = append(p.names, target.Cluster)
-		}
-		out = append(out, p)
+		out = append(out, part{objects: route.Sources, names: route.Clusters()})
 	}
 	return out
 }

@@ -70,8 +70,8 @@ func reached(l mesh.GatewayListener) map[string]bool {
 	out := map[string]bool{}
 	for _, host := range l.Hosts {
 		for _, r := range host.Routes {
-			for _, target := range r.Targets {
-				out[target.Cluster] = true
+			for _, name := range r.Clusters() {
+				out[name] = true
 			}
 		}
 	}

@@ -2,11 +2,13 @@ package xds
 
 import (
 	"regexp"
+	"strings"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -37,6 +39,8 @@ func routeOf(r mesh.Route) *routev3.Route {
 		IdleTimeout:   duration(r.Idle),
 		RetryPolicy:   retryOf(r.Retry),
 		PrefixRewrite: r.RewritePath,
+
+		RequestMirrorPolicies: mirrorOf(r.Mirror),
 	}
 	if r.StripPath != "" {
 		action.RegexRewrite = &matcherv3.RegexMatchAndSubstitute{
@@ -46,7 +50,7 @@ func routeOf(r mesh.Route) *routev3.Route {
 	if r.RewriteHost != "" {
 		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: r.RewriteHost}
 	}
-	if len(r.Targets) == 1 {
+	if len(r.Targets) == 1 && len(r.Targets[0].SetCookies) == 0 {
 		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: r.Targets[0].Cluster}
 	} else {
 		action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted(r.Targets)}
@@ -59,9 +63,38 @@ func routeOf(r mesh.Route) *routev3.Route {
 func weighted(targets []mesh.Target) *routev3.WeightedCluster {
 	out := &routev3.WeightedCluster{}
 	for _, t := range targets {
-		out.Clusters = append(out.Clusters, &routev3.WeightedCluster_ClusterWeight{Name: t.Cluster, Weight: wrapperspb.UInt32(t.Weight)})
+		out.Clusters = append(out.Clusters, &routev3.WeightedCluster_ClusterWeight{
+			Name: t.Cluster, Weight: wrapperspb.UInt32(t.Weight), ResponseHeadersToAdd: setCookies(t.SetCookies),
+		})
 	}
 	return out
+}
+
+// setCookies adds to what an application sets itself.
+func setCookies(cookies []string) []*corev3.HeaderValueOption {
+	var out []*corev3.HeaderValueOption
+	for _, cookie := range cookies {
+		out = append(out, &corev3.HeaderValueOption{
+			// A percent sign begins a command of Envoy's, and two are one.
+			Header:       &corev3.HeaderValue{Key: "set-cookie", Value: strings.ReplaceAll(cookie, "%", "%%")},
+			AppendAction: corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD,
+		})
+	}
+	return out
+}
+
+// mirrorOf copies requests. Envoy waits for no answer to a copy, and the application sees the host that it always does.
+func mirrorOf(m *mesh.Mirror) []*routev3.RouteAction_RequestMirrorPolicy {
+	if m == nil {
+		return nil
+	}
+	return []*routev3.RouteAction_RequestMirrorPolicy{{
+		Cluster: m.Cluster,
+		RuntimeFraction: &corev3.RuntimeFractionalPercent{
+			DefaultValue: &typev3.FractionalPercent{Numerator: m.Percent, Denominator: typev3.FractionalPercent_HUNDRED},
+		},
+		DisableShadowHostSuffixAppend: true,
+	}}
 }
 
 func totalWeight(targets []mesh.Target) uint64 {

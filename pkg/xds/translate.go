@@ -81,13 +81,13 @@ func (t *translation) add(c *clusterv3.Cluster) {
 // reach adds the clusters that routes lead to, with their endpoints.
 func (t *translation) reach(routes []mesh.Route) {
 	for _, r := range routes {
-		for _, target := range r.Targets {
-			if t.clusters[target.Cluster] {
+		for _, name := range r.Clusters() {
+			if t.clusters[name] {
 				continue
 			}
-			c := t.model.Cluster(target.Cluster)
+			c := t.model.Cluster(name)
 			if c == nil {
-				t.errs = append(t.errs, fmt.Errorf("route %q leads to cluster %q, which the model does not have", r.Name, target.Cluster))
+				t.errs = append(t.errs, fmt.Errorf("route %q leads to cluster %q, which the model does not have", r.Name, name))
 				continue
 			}
 			cluster := egressCluster(c)

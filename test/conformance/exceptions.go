@@ -44,6 +44,10 @@ var Exceptions = []Exception{
 	{"Canary", "spec.analysis.gate…", "extra", ours},
 	{"Canary", "status.observedGeneration", "extra", ours},
 	{"Canary", "status.rollout…", "extra", ours},
+	{"VirtualRouter", "spec.routes[].httpRoute.action.mirror…", "extra", ours},
+	{"VirtualRouter", "spec.routes[].httpRoute.action.setCookies…", "extra", ours},
+	{"VirtualRouter", "spec.routes[].http2Route.action.mirror…", "extra", ours},
+	{"VirtualRouter", "spec.routes[].http2Route.action.setCookies…", "extra", ours},
 	{"MetricTemplate", "status…", "extra", ours},
 	{"AlertProvider", "status…", "extra", ours},
 }

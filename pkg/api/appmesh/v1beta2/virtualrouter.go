@@ -51,6 +51,29 @@ type HTTPRouteAction struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=10
 	WeightedTargets []WeightedTarget `json:"weightedTargets"`
+	// Mirror copies requests to another VirtualNode, whose answers are dropped. It is an addition of Sluice.
+	Mirror *HTTPRouteMirror `json:"mirror,omitempty"`
+	// SetCookies are set by the answers of weighted targets, at most 10. They are an addition of Sluice.
+	// +kubebuilder:validation:MaxItems=10
+	SetCookies []HTTPRouteSetCookie `json:"setCookies,omitempty"`
+}
+
+// HTTPRouteMirror is where copies of requests go.
+type HTTPRouteMirror struct {
+	// VirtualNodeRef points at the VirtualNode.
+	VirtualNodeRef *VirtualNodeReference `json:"virtualNodeRef"`
+	// Percent of the requests that are copied, 0 to 100; all if absent.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent *int64 `json:"percent,omitempty"`
+}
+
+// HTTPRouteSetCookie is a cookie that answers set.
+type HTTPRouteSetCookie struct {
+	// VirtualNodeRef points at the weighted target whose answers set it.
+	VirtualNodeRef *VirtualNodeReference `json:"virtualNodeRef"`
+	// Cookie is the value of the header set-cookie: name=value; Max-Age=60.
+	Cookie string `json:"cookie"`
 }
 
 // HTTPRetryPolicyEvent is an HTTP outcome after which a request is tried again.
