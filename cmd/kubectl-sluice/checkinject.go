@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/sluice-mesh/sluice/cmd/webhook/settings"
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/pkg/inject"
 	kubemesh "github.com/sluice-mesh/sluice/pkg/kube/mesh"
 )
 
@@ -28,6 +29,8 @@ or cronjob. A pod that exists is judged as if it were created again now; if that
 
 With -f, workloads, App Mesh's objects and Namespaces come from files, and no cluster is asked. A namespace that is in no
 file is taken to be labelled enabled, because there would be nothing to ask about otherwise.
+
+The webhook's settings are those of its Deployment, in the cluster or among the files, else its defaults.
 
 Exit codes:
   0  every pod gets what it asks for: a proxy, or none
@@ -58,11 +61,11 @@ func (s *shell) checkInject(ctx context.Context, files []string, output string, 
 	for _, l := range in.lost {
 		s.line(red, "error", l.text)
 	}
-	defaults, err := settings.Parse(nil, noEnv, io.Discard)
+	config, err := s.injectConfig(ctx, len(files) > 0, workloads)
 	if err != nil {
 		return err
 	}
-	c := newInjector(in, s.system, defaults.Inject)
+	c := newInjector(in, s.system, config)
 	answers, ok := []injection{}, len(in.lost) == 0
 	for _, w := range workloads {
 		a, err := c.answer(w)
@@ -81,6 +84,32 @@ func (s *shell) checkInject(ctx context.Context, files []string, output string, 
 		return errFound
 	}
 	return nil
+}
+
+// injectConfig is that of the webhook's Deployment, if the cluster has it or it is among the workloads of files; else the
+// defaults.
+func (s *shell) injectConfig(ctx context.Context, fromFiles bool, workloads []*unstructured.Unstructured) (inject.Config, error) {
+	var deployment *unstructured.Unstructured
+	if fromFiles {
+		if i := slices.IndexFunc(workloads, isWebhook); i >= 0 {
+			deployment = workloads[i]
+		}
+	} else {
+		config, err := s.restConfig()
+		if err != nil {
+			return inject.Config{}, err
+		}
+		deployment, err = getWorkload(ctx, config, s.system, "deployment/"+sluice.WebhookService)
+		if missing := (*noWorkload)(nil); err != nil && !errors.As(err, &missing) {
+			s.warn(fmt.Sprintf("the webhook's settings are taken to be the defaults: %v", err))
+		}
+	}
+	var arguments []string
+	if deployment != nil {
+		arguments = webhookArguments(deployment)
+	}
+	parsed, err := parseSettings(s.system, arguments)
+	return parsed.Inject, err
 }
 
 // workloads reads what is to be checked, and what the answer depends on.

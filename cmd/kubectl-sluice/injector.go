@@ -97,7 +97,7 @@ func (c injector) answer(workload *unstructured.Unstructured) (injection, error)
 		out.Reason, out.Message = reason, reason.Sentence()
 		return out, nil
 	}
-	d := inject.Decide(pod, labels, c.index)
+	d := inject.Decide(pod, labels, c.index, c.config)
 	out.Reason, out.Message = d.Reason, d.Message
 	if d.Deny {
 		out.Outcome = outcomeRefused

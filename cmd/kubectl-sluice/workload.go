@@ -84,7 +84,14 @@ func (k workloadKind) pod(object map[string]any) ([]byte, error) {
 	return json.Marshal(pod)
 }
 
-// getWorkload reads a workload from the cluster.
+// noWorkload says that the cluster does not have it.
+type noWorkload struct{ kind, namespace, name string }
+
+func (n *noWorkload) Error() string {
+	return fmt.Sprintf("namespace %s has no %s %s; say where it is with -n", n.namespace, n.kind, n.name)
+}
+
+// getWorkload reads a workload from the cluster. The error is a *noWorkload if it has none of that name.
 func getWorkload(ctx context.Context, config *rest.Config, namespace, argument string) (*unstructured.Unstructured, error) {
 	kind, name, err := workloadArgument(argument)
 	if err != nil {
@@ -96,7 +103,7 @@ func getWorkload(ctx context.Context, config *rest.Config, namespace, argument s
 	}
 	object, err := client.Resource(kind.GroupVersionResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("namespace %s has no %s %s; say where it is with -n", namespace, kind.kind, name)
+		return nil, &noWorkload{kind: kind.kind, namespace: namespace, name: name}
 	}
 	if err != nil {
 		return nil, advised(fmt.Errorf("get %s %s/%s: %w", kind.kind, namespace, name, err), config)

@@ -30,7 +30,7 @@ var uses = map[string]use{
 	"memoryRequest":                   {node: true, does: "memory request of the container `envoy`"},
 	"cpuLimit":                        {node: true, does: "CPU limit of the container `envoy`"},
 	"memoryLimit":                     {node: true, does: "memory limit of the container `envoy`"},
-	"appmeshCNI":                      {node: true, quietOff: true, does: "`enabled` leaves redirection to a CNI plugin: its annotations instead of `proxyinit`; `disabled` insists on `proxyinit`, on Fargate too"},
+	"appmeshCNI":                      {node: true, quietOff: true, does: "`enabled` leaves redirection to a CNI plugin: [ours](cni.md) where `--cni` is set, else another, by annotations instead of `proxyinit`; `disabled` insists on `proxyinit`, on Fargate too; over the namespace's label of the same name"},
 	"ports":                           {node: true, does: "application ports whose incoming traffic is redirected, instead of the virtual node's listeners"},
 	"egressIgnoredIPs":                {node: true, does: "addresses and CIDRs of either family that are dialled directly"},
 	"egressIgnoredPorts":              {node: true, does: "ports that are dialled directly; 22 always is"},
@@ -58,6 +58,7 @@ func adviseNode(p *patch) error {
 	adviseSDS(p)
 	adviseMode(p)
 	adviseEnd(p)
+	adviseInit(p)
 	if _, ok := find(p.pod.Spec.Containers, containerEnvoy); ok && !carries(p.pod, p.target) {
 		p.warn("the pod has a container %s of its own, which is left as it is: it has to connect to the mesh by itself", containerEnvoy)
 	}
@@ -148,6 +149,19 @@ func adviseEnd(p *patch) {
 	if p.classic && !hasEnvoy(p.pod) && policy != "" && policy != string(corev1.RestartPolicyAlways) {
 		p.warn("the pod will not end with its application, because the proxy is an ordinary container that goes on: annotation %s: %s lets it end",
 			sluice.AnnotationSidecarMode, sidecarModeNative)
+	}
+}
+
+// adviseInit warns of init containers whose connections lead to a proxy that does not run yet.
+func adviseInit(p *patch) {
+	if !p.classic || p.target.Redirection != ByPlugin {
+		return
+	}
+	for _, c := range p.pod.Spec.InitContainers {
+		if c.Name != containerProxyinit && c.Name != containerEnvoy {
+			p.warn("init container %s will have no connections, as the CNI plugin redirects them from the beginning and the proxy is an ordinary container, which starts later: "+
+				"annotation %s: %s starts it before", c.Name, sluice.AnnotationSidecarMode, sidecarModeNative)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func BenchmarkAdmission(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				d := Decide(pod, nil, index)
+				d := Decide(pod, nil, index, config)
 				if !d.Inject {
 					b.Fatal(d.Message)
 				}

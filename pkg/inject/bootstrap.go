@@ -116,7 +116,7 @@ func (s *proxySettings) readTelemetry(p *patch, own environment) error {
 		p.warn("the proxy traces nothing: %s", noXRay)
 	}
 	s.bootstrap = cfg.bootstrap()
-	s.bootstrap.Kind, s.bootstrap.SDS = p.target.Kind, hasSDS(p)
+	s.bootstrap.Kind, s.bootstrap.SDS = p.target.Kind, hasSDS(p.pod, p.cfg)
 	return nil
 }
 

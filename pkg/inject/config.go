@@ -34,6 +34,8 @@ type Config struct {
 	Telemetry Telemetry
 	// ClassicSidecars makes the proxy an ordinary container everywhere, as the annotation sluice.dev/sidecar-mode does for one pod.
 	ClassicSidecars bool
+	// CNI is for which pods our CNI plugin redirects instead of an init container.
+	CNI CNIMode
 
 	// Requests and limits of Envoy and of proxyinit as quantities; annotations override those of Envoy. Empty means none,
 	// but a container without requests takes the HorizontalPodAutoscaler's utilization away, so the requests have defaults.
@@ -67,6 +69,7 @@ type Config struct {
 // Default is the configuration of an installation that sets nothing; images and bootstraps are still to be filled in.
 func Default() Config {
 	return Config{
+		CNI:                  CNIOff,
 		CPURequest:           "10m",
 		MemoryRequest:        "32Mi",
 		EgressIgnoredIPs:     []string{"169.254.169.254"},
@@ -99,6 +102,9 @@ func (c Config) Validate() error {
 	errs = append(errs, c.validateResources()...)
 	errs = append(errs, c.validateRedirection()...)
 	errs = append(errs, c.validateNumbers()...)
+	if !slices.Contains(cniModes, string(c.CNI)) {
+		errs = append(errs, field.NotSupported(field.NewPath("cni"), string(c.CNI), cniModes))
+	}
 	if err := errs.ToAggregate(); err != nil {
 		return fmt.Errorf("check the injection settings: %w", err)
 	}

@@ -29,9 +29,6 @@ type Decision struct {
 // annotationMirror is on pods that the kubelet creates to show its static pods.
 const annotationMirror = "kubernetes.io/config.mirror"
 
-// labelPodSecurity is the Pod Security level that a namespace enforces.
-const labelPodSecurity = "pod-security.kubernetes.io/enforce"
-
 // mode is what a pod and its namespace ask for.
 type mode int
 
@@ -42,8 +39,9 @@ const (
 )
 
 // Decide follows App Mesh's membership rules: the pod's annotation overrides the namespace's label, exactly one virtual
-// node or virtual gateway of the namespace may select the pod, and where the mode is "enabled" one must.
-func Decide(pod *Pod, namespaceLabels map[string]string, index *Index) Decision {
+// node or virtual gateway of the namespace may select the pod, and where the mode is "enabled" one must. What
+// Pod Security would refuse for what we add is refused here, in words that say what to do.
+func Decide(pod *Pod, namespaceLabels map[string]string, index *Index, cfg Config) Decision {
 	m := modeOf(pod, namespaceLabels)
 	if m == disabled {
 		return skip(ReasonDisabled)
@@ -63,7 +61,7 @@ func Decide(pod *Pod, namespaceLabels map[string]string, index *Index) Decision 
 	for _, t := range append(nodes, gateways...) {
 		// A candidate without a mesh is one that no mesh has claimed yet: as if it did not exist.
 		if t.MeshName != "" {
-			return bind(pod, t, namespaceLabels)
+			return bind(pod, t, namespaceLabels, cfg)
 		}
 	}
 	if m == enabled {
@@ -123,21 +121,19 @@ func ambiguous(pod *Pod, nodes, gateways []Target) (Decision, bool) {
 	return Decision{}, false
 }
 
-func bind(pod *Pod, t Target, namespaceLabels map[string]string) Decision {
+func bind(pod *Pod, t Target, namespaceLabels map[string]string, cfg Config) Decision {
 	if t.Kind == KindVirtualGateway {
 		if _, ok := find(pod.Spec.Containers, containerEnvoy); !ok {
 			return skip(ReasonNoGatewayContainer)
 		}
+	} else {
+		t.Redirection = redirectionOf(pod, t, namespaceLabels, cfg.CNI)
 	}
 	if carries(pod, t) {
 		return skip(ReasonAlreadyInjected).with(t)
 	}
 	d := Decision{Inject: true, Reason: ReasonInjected, Message: ReasonInjected.Sentence(), Target: t}
-	if level := namespaceLabels[labelPodSecurity]; (level == "baseline" || level == "restricted") && redirects(pod, t) {
-		d.Warnings = append(d.Warnings, fmt.Sprintf("namespace %s enforces Pod Security %q, which forbids the capability NET_ADMIN of the init container %s: the pod will be refused",
-			pod.Namespace, level, containerProxyinit))
-	}
-	return d
+	return judgePodSecurity(pod, d, namespaceLabels, cfg)
 }
 
 // carries says whether the pod has both the identity of the target and a container named envoy. A pod that claims

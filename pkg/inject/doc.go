@@ -4,7 +4,7 @@
 // An admission handler reads like this:
 //
 //	pod, err := inject.Decode(raw, request.Namespace)
-//	decision := inject.Decide(pod, namespace.Labels, index)
+//	decision := inject.Decide(pod, namespace.Labels, index, config)
 //	if decision.Deny { refuse with decision.Message }
 //	patch, err := inject.Patch(pod, decision.Target, config)
 //

@@ -33,6 +33,20 @@ type goldenCandidate struct {
 	Selector *metav1.LabelSelector
 }
 
+// index has the candidates, but for those with an error.
+func (in goldenInput) index() (index *Index, errs []string) {
+	index = &Index{}
+	for _, c := range in.Candidates {
+		if c.Namespace == "" {
+			c.Namespace = in.Namespace.Name
+		}
+		if err := index.Set(Candidate(c)); err != nil {
+			errs = append(errs, err.Error())
+		}
+	}
+	return index, errs
+}
+
 // goldenOutput is what a case file gives.
 type goldenOutput struct {
 	IndexErrors []string        `json:"indexErrors,omitempty"`
@@ -110,25 +124,18 @@ func runCase(t *testing.T, text []byte) goldenOutput {
 		t.Fatal(err)
 	}
 	var out goldenOutput
-	index := &Index{}
-	for _, c := range in.Candidates {
-		if c.Namespace == "" {
-			c.Namespace = in.Namespace.Name
-		}
-		if err := index.Set(Candidate(c)); err != nil {
-			out.IndexErrors = append(out.IndexErrors, err.Error())
-		}
-	}
+	index, errs := in.index()
+	out.IndexErrors = errs
 	pod, err := Decode(in.Pod, in.Namespace.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := Decide(pod, in.Namespace.Labels, index)
+	d := Decide(pod, in.Namespace.Labels, index, config)
 	out.Decision = goldenDecision{Inject: d.Inject, Deny: d.Deny, Reason: d.Reason, Message: d.Message, Warnings: d.Warnings}
 	if d.Target.Kind != "" {
 		out.Decision.Target = fmt.Sprintf("%s %s", d.Target.Kind, d.Target.key())
 	}
-	checkSeenLater(t, in, index, d)
+	checkSeenLater(t, in, index, config, d)
 	if d.Deny {
 		return out
 	}
@@ -146,20 +153,20 @@ func runCase(t *testing.T, text []byte) goldenOutput {
 		out.Pod = apply(t, in.Pod, result.Ops)
 		checkIdempotent(t, out.Pod, in.Namespace.Name, d.Target, config)
 		checkAutoscaling(t, in.Pod, out.Pod, config)
-		checkDecidedOnce(t, out.Pod, in, index, d)
+		checkDecidedOnce(t, out.Pod, in, index, config, d)
 	}
 	return out
 }
 
 // checkSeenLater: the pod that the API server would store is judged as the one that it asked about.
-func checkSeenLater(t *testing.T, in goldenInput, index *Index, first Decision) {
+func checkSeenLater(t *testing.T, in goldenInput, index *Index, config Config, first Decision) {
 	t.Helper()
 	var stored corev1.Pod
 	if err := json.Unmarshal(in.Pod, &stored); err != nil {
 		t.Fatal(err)
 	}
 	stored.Namespace = in.Namespace.Name
-	later := Decide(PodOf(&stored), in.Namespace.Labels, index)
+	later := Decide(PodOf(&stored), in.Namespace.Labels, index, config)
 	first.Warnings, later.Warnings = nil, nil // of what Patch would do
 	if diff := cmp.Diff(first, later); diff != "" {
 		t.Errorf("the stored pod is judged otherwise: (-asked +stored)\n%s", diff)
@@ -186,13 +193,13 @@ func checkIdempotent(t *testing.T, patched []byte, namespace string, target Targ
 }
 
 // checkDecidedOnce: what was injected is recognised, unless its envoy container is the user's own.
-func checkDecidedOnce(t *testing.T, patched []byte, in goldenInput, index *Index, first Decision) {
+func checkDecidedOnce(t *testing.T, patched []byte, in goldenInput, index *Index, config Config, first Decision) {
 	t.Helper()
 	pod, err := Decode(patched, in.Namespace.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := Decide(pod, in.Namespace.Labels, index)
+	again := Decide(pod, in.Namespace.Labels, index, config)
 	if first.Inject && pod.hasVolume("sluice-proxy") && again.Reason != ReasonAlreadyInjected {
 		t.Errorf("an injected pod is decided as %s", again.Reason)
 	}

@@ -26,14 +26,22 @@ func removeIdentity(p *patch) error {
 	return nil
 }
 
-// dropOther removes the identity annotations that are not of the target's kind.
+// dropOther removes the identity annotations that are not of the target's kind, and the request to our CNI plugin of a pod
+// that is not for it.
 func dropOther(p *patch) {
 	for _, kind := range []Kind{KindVirtualNode, KindVirtualGateway} {
 		key := identityAnnotation(kind)
 		if _, ok := p.pod.annotation(key); ok && kind != p.target.Kind {
-			p.ops = append(p.ops, Op{Op: "remove", Path: pathAnnotations + pointer(key)})
+			p.removeAnnotation(key)
 		}
 	}
+	if _, ok := p.pod.annotation(sluice.AnnotationRedirectedBy); ok && p.target.Redirection != ByPlugin {
+		p.removeAnnotation(sluice.AnnotationRedirectedBy)
+	}
+}
+
+func (p *patch) removeAnnotation(key string) {
+	p.ops = append(p.ops, Op{Op: "remove", Path: pathAnnotations + pointer(key)})
 }
 
 // proxyLabel is the value of sluice.LabelProxy.

@@ -29,7 +29,7 @@ func TestEveryReasonHasASentence(t *testing.T) {
 			t.Errorf("%q: %q", reason, sentence)
 		}
 	}
-	if len(sentences) != 16 {
+	if len(sentences) != 17 {
 		t.Errorf("%d reasons have a sentence: add the new one, or take it out of the count here", len(sentences))
 	}
 }
@@ -246,11 +246,55 @@ func operations(raw []byte, target Target) ([]byte, bool) {
 	}
 	index := &Index{}
 	_ = index.Set(Candidate{Target: target, Selector: labelled()})
-	_ = Decide(pod, nil, index)
+	_ = Decide(pod, nil, index, testConfig())
 	result, err := Patch(pod, target, testConfig())
 	if err != nil {
 		return nil, false
 	}
 	ops, err := json.Marshal(result)
 	return ops, err == nil
+}
+
+// TestRedirectionListsAreBounded: what would be too long for whoever writes the rules is refused while its author looks.
+func TestRedirectionListsAreBounded(t *testing.T) {
+	for n, want := range map[int]string{1000: "", 1001: "annotation appmesh.k8s.aws/ports lists 1001 things; 1000 are the most"} {
+		pod := &Pod{Metadata: podMetadata{Annotations: map[string]string{"appmesh.k8s.aws/ports": strings.Repeat("80,", n-1) + "80"}}}
+		if _, err := Patch(pod, nodeTarget, testConfig()); err == nil && want != "" || err != nil && err.Error() != want {
+			t.Errorf("%d: got %v, want %q", n, err, want)
+		}
+	}
+}
+
+// TestSettledOnce: once a pod is injected, who redirects it stays, whatever the settings of the webhook became: two
+// versions of it, or kubectl sluice and the webhook, may differ in them.
+func TestSettledOnce(t *testing.T) {
+	index := &Index{}
+	if err := index.Set(Candidate{Target: nodeTarget, Selector: labelled()}); err != nil {
+		t.Fatal(err)
+	}
+	decide := func(raw []byte, mode CNIMode) (*Pod, Decision, Config) {
+		pod, err := Decode(raw, "demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := testConfig()
+		config.CNI = mode
+		return pod, Decide(pod, nil, index, config), config
+	}
+	raw := []byte(`{"metadata":{},"spec":{"containers":[{"name":"app"}]}}`)
+	for _, first := range []CNIMode{CNIOff, CNIAlways} {
+		pod, d, config := decide(raw, first)
+		result, err := Patch(pod, d.Target, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		injected := apply(t, raw, result.Ops)
+		for _, second := range []CNIMode{CNIOff, CNINeeded, CNIAlways} {
+			pod, again, config := decide(injected, second)
+			result, err := Patch(pod, again.Target, config)
+			if err != nil || again.Reason != ReasonAlreadyInjected || len(result.Ops) > 0 {
+				t.Errorf("%s, then %s: %s, %v %v", first, second, again.Reason, result.Ops, err)
+			}
+		}
+	}
 }

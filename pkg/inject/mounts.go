@@ -18,16 +18,16 @@ func proxyMounts(p *patch) []corev1.VolumeMount {
 		{Name: sluice.ProxyVolume, MountPath: sluice.ProxyDir, ReadOnly: true},
 		{Name: sluice.AdminVolume, MountPath: sluice.AdminDir},
 	}
-	if hasSDS(p) {
+	if hasSDS(p.pod, p.cfg) {
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeSDS, MountPath: p.cfg.SDSSocket})
 	}
 	return mounts
 }
 
 // hasSDS says whether the pod gets the socket of the node's secret discovery service.
-func hasSDS(p *patch) bool {
-	v, _ := p.pod.annotation(appmeshv1beta2.AnnotationSDS)
-	return p.cfg.SDSSocket != "" && !strings.EqualFold(v, appmeshv1beta2.ValueDisabled)
+func hasSDS(pod *Pod, cfg Config) bool {
+	v, _ := pod.annotation(appmeshv1beta2.AnnotationSDS)
+	return cfg.SDSSocket != "" && !strings.EqualFold(v, appmeshv1beta2.ValueDisabled)
 }
 
 // nodeMounts are ours, then those of the annotations secretMounts, whose volumes are added with them, and volumeMounts.

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -11,14 +12,19 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
 
-// addProxyinit redirects the traffic of the pod to Envoy, by an init container or through a CNI plugin.
+// addProxyinit redirects the traffic of the pod to Envoy, by an init container or through a CNI plugin. What our own plugin
+// did is verified by an init container that may do nothing else.
 func addProxyinit(p *patch) error {
 	if err := checkRedirection(p.pod); err != nil {
 		return err
 	}
-	if !redirects(p.pod, p.target) {
+	switch p.target.Redirection {
+	case ByOthers:
 		announceCNI(p)
 		return nil
+	case ByPlugin:
+		announceCNI(p)
+		p.setAll(pathAnnotations, p.annotations(), []pair{{sluice.AnnotationRedirectedBy, sluice.CNIPlugin}})
 	}
 	if _, ok := find(p.pod.Spec.InitContainers, containerProxyinit); ok {
 		return nil
@@ -27,23 +33,18 @@ func addProxyinit(p *patch) error {
 	return nil
 }
 
-// redirects says whether redirection is our init container's: not for a gateway, which listens itself, and not where a
-// CNI plugin does it.
-func redirects(pod *Pod, t Target) bool {
-	if t.Kind != KindVirtualNode || annotationOn(pod, appmeshv1beta2.AnnotationAppMeshCNI) {
-		return false
-	}
-	_, said := pod.annotation(appmeshv1beta2.AnnotationAppMeshCNI)
-	return said || pod.Metadata.Labels[appmeshv1beta2.LabelFargateProfile] == ""
-}
-
 // proxyinitPosition is last, as it was in App Mesh, so that the user's init containers keep their plain network; or
-// right behind the proxy if the pod wants them in the mesh.
+// right behind the proxy if the pod wants them in the mesh. What a plugin redirects is in the mesh from the beginning,
+// and nothing of the pod may run before that is verified.
 func proxyinitPosition(p *patch) string {
-	if v, _ := p.pod.annotation(sluice.AnnotationRedirect); v != sluice.RedirectFirst || p.envoyAt < 0 {
-		return end
+	first, _ := p.pod.annotation(sluice.AnnotationRedirect)
+	switch {
+	case p.envoyAt >= 0 && (first == sluice.RedirectFirst || p.target.Redirection == ByPlugin):
+		return strconv.Itoa(p.envoyAt + 1)
+	case p.target.Redirection == ByPlugin:
+		return "0"
 	}
-	return strconv.Itoa(p.envoyAt + 1)
+	return end
 }
 
 func proxyinit(p *patch) corev1.Container {
@@ -51,25 +52,33 @@ func proxyinit(p *patch) corev1.Container {
 	if image == "" {
 		image = p.cfg.ProxyImage
 	}
-	root, yes, no := int64(0), true, false
-	return corev1.Container{
+	c := corev1.Container{
 		Name:            containerProxyinit,
 		Image:           image,
 		ImagePullPolicy: p.cfg.ImagePullPolicy,
 		Command:         []string{pathProxyinit},
 		Env:             redirection(p),
 		Resources:       initResources(p),
-		SecurityContext: &corev1.SecurityContext{
-			// Root, because the kernel gives a capability to nobody else without file capabilities in the image.
-			RunAsUser:                &root,
-			RunAsNonRoot:             &no,
-			Privileged:               &no,
-			AllowPrivilegeEscalation: &no,
-			ReadOnlyRootFilesystem:   &yes,
-			Capabilities:             &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}, Drop: []corev1.Capability{"ALL"}},
-			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
 	}
+	root, yes, no := int64(0), true, false
+	if p.target.Redirection == ByPlugin {
+		c.Args = []string{"--verify"}
+		c.TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError // what to do is in kubectl describe
+		c.SecurityContext = restricted()
+		c.SecurityContext.ReadOnlyRootFilesystem = &yes
+		return c
+	}
+	c.SecurityContext = &corev1.SecurityContext{
+		// Root, because the kernel gives a capability to nobody else without file capabilities in the image.
+		RunAsUser:                &root,
+		RunAsNonRoot:             &no,
+		Privileged:               &no,
+		AllowPrivilegeEscalation: &no,
+		ReadOnlyRootFilesystem:   &yes,
+		Capabilities:             &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}, Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	return c
 }
 
 // redirection is the environment of App Mesh's own init container, so that its image can stand in for ours.
@@ -101,6 +110,9 @@ func checkRedirection(pod *Pod) error {
 		{appmeshv1beta2.AnnotationEgressIgnoredIPs, "10.0.0.1,192.168.0.0/16", isAddress},
 	} {
 		text, _ := pod.annotation(c.annotation)
+		if n := strings.Count(text, ",") + 1; n > sluice.MaxRedirectItems {
+			return fmt.Errorf("annotation %s lists %d things; %d are the most", c.annotation, n, sluice.MaxRedirectItems)
+		}
 		for item := range strings.SplitSeq(text, ",") {
 			if item = strings.TrimSpace(item); item != "" && !c.valid(item) {
 				return malformed(c.annotation, c.format)
@@ -110,7 +122,7 @@ func checkRedirection(pod *Pod) error {
 	return nil
 }
 
-// announceCNI writes the annotations that the CNI plugin of EKS redirects by. What the pod says about egress stays.
+// announceCNI writes the annotations that CNI plugins redirect by, that of EKS and ours. What the pod says about egress stays.
 func announceCNI(p *patch) {
 	p.setAll(pathAnnotations, p.annotations(), []pair{
 		{appmeshv1beta2.AnnotationEgressIgnoredIPs, egressIgnoredIPs(p)},

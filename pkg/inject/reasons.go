@@ -46,6 +46,8 @@ const (
 	ReasonManyVirtualGateways Reason = "ManyVirtualGateways"
 	// ReasonNodeAndGateway is a pod that a virtual node and a virtual gateway select.
 	ReasonNodeAndGateway Reason = "NodeAndGateway"
+	// ReasonPodSecurity is a pod that Pod Security would refuse for the redirection that it would get.
+	ReasonPodSecurity Reason = "PodSecurity"
 	// ReasonBadAnnotation is a pod with an annotation that cannot be read; Patch says which.
 	ReasonBadAnnotation Reason = "BadAnnotation"
 )
@@ -71,6 +73,7 @@ var sentences = map[Reason]string{
 	ReasonManyVirtualNodes:    "more than one virtual node selects the pod",
 	ReasonManyVirtualGateways: "more than one virtual gateway selects the pod",
 	ReasonNodeAndGateway:      "a virtual node and a virtual gateway select the pod",
+	ReasonPodSecurity:         "the namespace's Pod Security forbids the init container that redirects, and the CNI plugin that does without is not chosen",
 	ReasonBadAnnotation:       "an annotation of the pod cannot be read",
 	ReasonNaked:               "the pod runs without the proxy that it would get now, because the webhook did not see it: it did not answer, or the pod is older than what asks for the proxy",
 }

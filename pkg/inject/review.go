@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 )
 
 // Remark is what is to be said about a pod that exists without a proxy of ours.
@@ -31,7 +32,8 @@ func Review(pod *Pod, systemNamespace string, namespaceLabels map[string]string,
 	if asked, _ := Asked(pod.Namespace, systemNamespace, namespaceLabels); !asked {
 		return Remark{}, false
 	}
-	d := Decide(pod, namespaceLabels, index)
+	// With what can redirect anywhere: how the pod would be redirected is not the question.
+	d := Decide(pod, namespaceLabels, index, Config{CNI: CNIAlways})
 	out := Remark{Reason: d.Reason, Message: d.Message, Target: d.Target}
 	if d.Inject {
 		out.Reason, out.Message = ReasonNaked, ReasonNaked.Sentence()
@@ -52,6 +54,7 @@ func PodOf(pod *corev1.Pod) *Pod {
 	out := &Pod{Namespace: pod.Namespace, Metadata: podMetadata{Name: pod.Name, GenerateName: pod.GenerateName, Labels: pod.Labels}}
 	for _, key := range []string{
 		appmeshv1beta2.AnnotationSidecarInjectorWebhook, annotationMirror, identityAnnotation(KindVirtualNode), identityAnnotation(KindVirtualGateway),
+		appmeshv1beta2.AnnotationAppMeshCNI, sluice.AnnotationRedirectedBy,
 	} {
 		if value, ok := pod.Annotations[key]; ok {
 			if out.Metadata.Annotations == nil {

@@ -24,6 +24,8 @@ type Target struct {
 	AWSName string
 	// Ports are the ports of the object's listeners, in the order of the spec.
 	Ports []int32
+	// Redirection is who redirects the pod, as Decide says.
+	Redirection Redirection
 }
 
 // Resource is the name that App Mesh's tooling knows the target by, mesh/<mesh>/virtualNode/<node>.

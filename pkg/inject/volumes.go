@@ -41,7 +41,7 @@ func addVolumes(p *patch) error {
 	p.addVolume(corev1.Volume{Name: sluice.AdminVolume, VolumeSource: corev1.VolumeSource{
 		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: &limit},
 	}})
-	if hasSDS(p) {
+	if hasSDS(p.pod, p.cfg) {
 		socket := corev1.HostPathSocket // the pod waits where there is none
 		p.addVolume(corev1.Volume{Name: volumeSDS, VolumeSource: corev1.VolumeSource{
 			HostPath: &corev1.HostPathVolumeSource{Path: p.cfg.SDSSocket, Type: &socket},

@@ -129,6 +129,8 @@ func (s *Settings) clusterFlags(flags *flag.FlagSet, env func(string) string) {
 	flags.BoolVar(&s.ipv6, "ipv6", xds.HasIPv6(env("POD_IPS")), "proxies answer probes on IPv6 too; by default if POD_IPS, the addresses of this pod, has one")
 	flags.BoolVar(&s.Inject.KeepProbes, "keep-probes", false, "leave probes of redirected ports as they are, instead of sending them to port 15021 of the proxy, which passes them on without TLS")
 	flags.BoolVar(&s.sds, "enable-sds", false, "mount the SDS socket of the node (SPIRE's agent, say) in proxies, for certificates by sds; pods opt out with the annotation sds")
+	flags.StringVar((*string)(&s.Inject.CNI), "cni", string(s.Inject.CNI), "pods that the CNI plugin sluice-cni, which is on every node then (config/cni), redirects instead of an init container: "+
+		"off for none, needed for those that ask for it with appmeshCNI or whose namespace's Pod Security forbids NET_ADMIN, always for all")
 	flags.StringVar(&s.sdsSocket, "sds-uds-path", "/run/spire/sockets/agent.sock", "path of that socket")
 	telemetryFlags(flags, &s.Inject.Telemetry)
 	flags.Float64Var(&s.sampling, "tracing-sampling-rate", 1, "share of the requests without a trace that start one, from 0 to 1")

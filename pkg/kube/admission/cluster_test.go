@@ -38,7 +38,8 @@ type cluster struct {
 	port    int
 	keeper  *certs.Keeper
 	answers *admission.Admission
-	stop    func() // ends the webhook process, and waits for it
+	stop    func()         // ends the webhook process, and waits for it
+	cni     inject.CNIMode // the default's if empty
 }
 
 var (
@@ -107,6 +108,9 @@ func (c *cluster) serve(t *testing.T) {
 	})
 	proxy := inject.Default()
 	proxy.ProxyImage, proxy.Bootstrap = "ghcr.io/sluice-mesh/sluice-proxy:test", func(inject.Bootstrap, []sluice.Probe) string { return "{}" }
+	if c.cni != "" {
+		proxy.CNI = c.cni
+	}
 	answers, err := admission.New(admission.Options{Client: account, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Log: logr.Discard()})
 	must(t, err)
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: c.port, TLSOpts: []func(*tls.Config){func(o *tls.Config) {

@@ -75,7 +75,7 @@ func (p *pods) decide(ctx context.Context, pod *inject.Pod) inject.Decision {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
 	labels := p.namespaceLabels(ctx, pod.Namespace)
-	decision := inject.Decide(pod, labels, p.selectors.index)
+	decision := inject.Decide(pod, labels, p.selectors.index, p.config)
 	if decision.Reason != inject.ReasonNoMatch && decision.Reason != inject.ReasonNotSelected {
 		return decision
 	}
@@ -89,7 +89,7 @@ func (p *pods) decide(ctx context.Context, pod *inject.Pod) inject.Decision {
 		p.log.Error(err, "the cache's word stands", "pod", pod.String())
 		return decision
 	}
-	return inject.Decide(pod, labels, p.selectors.of(nodes, gateways))
+	return inject.Decide(pod, labels, p.selectors.of(nodes, gateways), p.config)
 }
 
 // namespaceLabels trusts the cache if it knows the label that made the API server ask us, and asks back otherwise.
