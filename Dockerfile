@@ -12,9 +12,9 @@ ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/ ./cmd/...
 RUN CGO_ENABLED=0 GOBIN=/out go install github.com/rakyll/hey@v0.1.5
 
-# webhook, mesh and canary: no shell, not root.
+# webhook, mesh and canary, not root, and the CNI plugin, whose agent is told to be root. No shell.
 FROM gcr.io/distroless/static:nonroot AS sluice
-COPY --from=build /out/webhook /out/mesh /out/canary /
+COPY --from=build /out/webhook /out/mesh /out/canary /out/sluice-cni /
 USER 65532:65532
 
 # Upstream Envoy with our two small tools, so that a pod pulls one image.

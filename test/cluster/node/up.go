@@ -94,7 +94,7 @@ func bringUp(ctx context.Context, o Options, p programs) error {
 
 // prepare writes everything that the daemons read.
 func prepare(p programs) (settings, error) {
-	for _, dir := range []string{Dir, LogDir(), path("pids"), path("run"), path("bin"), path("cni")} {
+	for _, dir := range []string{Dir, LogDir(), path("pids"), path("run"), path("bin"), path("cni"), path("cni-bin")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return settings{}, fmt.Errorf("make the cluster's folder: %w", err)
 		}

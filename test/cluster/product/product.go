@@ -84,7 +84,7 @@ func (b Builder) Build(ctx context.Context, name string) ([]*image.Image, error)
 }
 
 func (b Builder) sluice(ctx context.Context) ([]image.Spec, error) {
-	commands, err := b.commands(ctx, "/", "webhook", "mesh", "canary")
+	commands, err := b.commands(ctx, "/", "webhook", "mesh", "canary", "sluice-cni")
 	if err != nil {
 		return nil, err
 	}
