@@ -51,7 +51,8 @@ step by step through the weights of a VirtualRouter, judges each step by what th
 promotes it or sends all traffic back.
 
 A step counts from the moment when the Envoys of all callers have its weights: mesh is asked, through a port of its own and
-with certificates on both sides.
+with certificates on both sides. There it also learns what the callers of a version under analysis saw fail: a version that
+crashes or never answers counts nothing itself.
 
 All state is in the cluster, so it can be restarted at any moment: a release goes on where it was. With several replicas
 one works, the one that holds the Lease %s, and another takes over in under five seconds.
@@ -83,7 +84,7 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	flags.DurationVar(&cfg.pollInterval, "poll-interval", time.Second, "time between two readings of a pod's Envoy while it is under analysis")
 	flags.StringVar(&cfg.certDir, "cert-dir", "/etc/sluice/tls", "directory of tls.crt, tls.key and ca.crt, by which mesh and this process know each other")
 	flags.StringVar(&cfg.meshPeers, "mesh-peers", sluice.MeshPeersService+"."+cmp.Or(os.Getenv("POD_NAMESPACE"), sluice.SystemNamespace)+".svc",
-		"host name whose addresses are the replicas of mesh, asked which proxies have the weights; empty counts weights as in force once they are written")
+		"host name whose addresses are the replicas of mesh, asked which proxies have the weights and what callers saw fail; empty counts weights as in force once they are written, and judges by the pods' own counters")
 	flags.StringVar(&cfg.metricsServer, "metrics-server", "", "URL of the Prometheus that inline queries of a Canary without spec.metricsServer are sent to; built-in metrics come from the Envoys")
 	flags.BoolVar(&cfg.noCrossNamespaceRefs, "no-cross-namespace-refs", false, "refuse references from a Canary to a MetricTemplate or an AlertProvider in another namespace")
 	flags.BoolVar(&cfg.trackConfigs, "enable-config-tracking", true,

@@ -87,13 +87,16 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
-	err = canary.Add(ctx, mgr, canary.Options{
-		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: notify.NewClient(), Proxies: proxies,
+	options := canary.Options{
+		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: notify.NewClient(),
 		Metrics: metrics{metric.NewClient(kube)}, MetricsServer: cfg.metricsServer, NoCrossNamespaceRefs: cfg.noCrossNamespaceRefs,
 		Workers: cfg.workers, PollInterval: cfg.pollInterval, Version: Version,
 		TrackConfigs: cfg.trackConfigs, SelectorLabels: cfg.selectorLabels, LabelPrefixes: cfg.labelPrefixes,
-	})
-	if err != nil {
+	}
+	if proxies != nil {
+		options.Proxies, options.Callers = proxies, proxies
+	}
+	if err := canary.Add(ctx, mgr, options); err != nil {
 		return err
 	}
 	go func() {

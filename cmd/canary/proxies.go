@@ -14,7 +14,7 @@ import (
 )
 
 // proxies asks the replicas of mesh through their inner door; nil if there are none to ask.
-func (c config) proxies(log *slog.Logger) (kubecanary.ProxyReader, error) {
+func (c config) proxies(log *slog.Logger) (*proxies, error) {
 	if c.meshPeers == "" {
 		return nil, nil
 	}
@@ -22,7 +22,7 @@ func (c config) proxies(log *slog.Logger) (kubecanary.ProxyReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return proxies{peer.NewClient(peer.ClientConfig{
+	return &proxies{peer.NewClient(peer.ClientConfig{
 		Replicas: peer.Resolve(c.meshPeers, sluice.PeerPort), Identity: identity,
 		Mesh: sluice.MeshService + "." + c.leaseNamespace + ".svc",
 	})}, nil

@@ -110,6 +110,8 @@ type Measurement struct {
 	Value float64
 	// Samples is how many requests Value is made of, 0 where the provider does not tell.
 	Samples int64
+	// Unreached is how many of the failures only callers saw.
+	Unreached int64
 	// NoData says that nothing was counted: no request in the span.
 	NoData bool
 	// Err says why whoever was asked gave no answer; empty when there was one.

@@ -8,7 +8,7 @@ import (
 // latencyQuantile is the quantile that request-duration judges.
 const latencyQuantile = 0.99
 
-// Measure reads a built-in metric from what the pods counted in its span. It is false for a metric that is not built
+// Measure reads a built-in metric from what was counted in its span. It is false for a metric that is not built
 // in. unreachable names the pods that could not be polled.
 func Measure(metric string, w gate.Window, unreachable []string) (Measurement, bool) {
 	m := Measurement{Unreachable: unreachable, Samples: int64(w.Requests)}
@@ -16,6 +16,7 @@ func Measure(metric string, w gate.Window, unreachable []string) (Measurement, b
 	switch metric {
 	case canaryv1beta1.MetricRequestSuccessRate:
 		m.Value, ok = w.SuccessRate()
+		m.Unreached = int64(w.Unreached)
 	case canaryv1beta1.MetricRequestDuration:
 		m.Value, ok = w.Quantile(latencyQuantile)
 	default:

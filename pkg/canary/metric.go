@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func (p *pass) judgeOne(m canaryv1beta1.CanaryMetric, got Measurement) (canaryv1
 	switch verdict := bounds.Judge(value); {
 	case verdict == gate.Fail:
 		e := warning(ReasonMetricFailed, "Halt %s advancement %s", p.full(), breach(m, value, bounds))
-		result.Verdict, result.Message = canaryv1beta1.VerdictFail, e.Message
+		result.Verdict, result.Message = canaryv1beta1.VerdictFail, e.Message+fromCallers(got.Unreached)
 		return result, &e
 	case verdict == gate.Inconclusive:
 		return inconclusive(p.noValues(m))
@@ -109,6 +110,14 @@ func (p *pass) judgeOne(m canaryv1beta1.CanaryMetric, got Measurement) (canaryv1
 	}
 	result.Verdict = canaryv1beta1.VerdictPass
 	return result, nil
+}
+
+// fromCallers says where failures were counted that the pods do not show.
+func fromCallers(unreached int64) string {
+	if unreached == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d failures were seen by callers only: no connection, a reset, or no answer)", unreached)
 }
 
 // bounds are the metric's range. The deprecated threshold is a minimum for the success rate and a maximum for the rest.

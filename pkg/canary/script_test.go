@@ -20,6 +20,7 @@ import (
 // comment, one line per scene. The cast is in world_test.go: a small cluster that makes facts true.
 //
 //	at 30s success=99.5 p99=120ms   the clock moves on; from 30s on the Envoys report this
+//	at 60s own=90/2 callers=100/12  or: the pods count 90 requests, 2 failed, and their callers 100, 12 failed; see sides
 //	push podinfo:3.1.1              somebody changes the target's image
 //	want Progressing weight=10      the state now; also failed= iterations= target= primary= floor= step= why="...",
 //	                                and what the router gives the canary: router= and, of an A/B test's requests, matched=
@@ -140,6 +141,10 @@ func (w *world) set(key, value string) error {
 	case "mesh": // mesh=broken: generated objects are missing
 		w.meshBroken = value == "broken"
 	default:
+		if side, err := w.sides.set(key, value); side {
+			w.obs.Metrics[canaryv1beta1.MetricRequestSuccessRate] = w.sides.measured()
+			return err
+		}
 		if name, ok := strings.CutPrefix(key, "metric:"); ok {
 			w.metric(name, value)
 			return nil

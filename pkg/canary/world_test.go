@@ -31,6 +31,7 @@ type world struct {
 	configs             map[string]string // ConfigMaps and Secrets: key to hash; nil: not tracked
 	copies, previous    map[string]string // the primary's, and what they held before
 	hooks               map[string][]string
+	sides               sides
 
 	meshBroken, lag, noWrites, crash bool
 	meanwhile                        []string // what happens while the process is away

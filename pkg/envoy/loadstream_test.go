@@ -44,6 +44,11 @@ func (c calls) publish(t *testing.T, p *controlPlane) {
 		})
 		model.Clusters = append(model.Clusters, mesh.Cluster{Name: name, Sources: []mesh.ObjectRef{node(name)}})
 	}
+	for _, e := range r.Endpoints {
+		if c.backends[e.GetClusterName()] == "" {
+			e.Endpoints = nil
+		}
+	}
 	r.Routes[0].VirtualHosts[0].Routes = routes
 	if err := p.Publish(model, map[mesh.ProxyID]*xds.Resources{web: r}); err != nil {
 		t.Fatal(err)
@@ -56,7 +61,14 @@ func (c calls) call(cluster string, n int, patience time.Duration) {
 	for range n {
 		go func() {
 			defer func() { done <- struct{}{} }()
-			resp, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/%s", c.port, cluster))
+			req, err := http.NewRequest(http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d/%s", c.port, cluster), nil)
+			if err != nil {
+				return
+			}
+			if strings.HasPrefix(cluster, "grpc") {
+				req.Header.Set("content-type", "application/grpc")
+			}
+			resp, err := client.Do(req)
 			if err != nil {
 				return
 			}
@@ -96,6 +108,15 @@ func resets(c *net.TCPConn) {
 }
 
 func hangs(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }
+
+// says answers everything with the same bytes and closes.
+func says(text string) func(*net.TCPConn) {
+	return func(c *net.TCPConn) {
+		_, _ = c.Read(make([]byte, 4096))
+		_, _ = io.WriteString(c, text)
+		c.Close()
+	}
+}
 
 func newCalls(t *testing.T) calls {
 	t.Helper()
@@ -170,6 +191,51 @@ func TestCallersSeeWhatACanaryDoesNotTell(t *testing.T) {
 	if again := seen(p, "ok"); again.Epoch == epoch || again.LoadCounts != (LoadCounts{}) {
 		t.Errorf("the next who asks does not begin anew: %+v", again)
 	}
+}
+
+// What Envoy takes for a failure is what the gate takes for one.
+func TestWhatEnvoyCallsAFailure(t *testing.T) {
+	p := newControlPlane(t, nil)
+	c := calls{timeout: time.Second, split: split{port: freePort(t), backends: map[string]string{
+		"missing":       upstream(t, says("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")),
+		"broken":        upstream(t, says("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n")),
+		"cut":           upstream(t, says("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nabc")),
+		"closed":        upstream(t, says("")),
+		"grpc-away":     upstream(t, says("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 14\r\ncontent-length: 0\r\n\r\n")),
+		"grpc-missing":  upstream(t, says("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 5\r\ncontent-length: 0\r\n\r\n")),
+		"not-one-ready": "",
+	}}}
+	c.publish(t, p)
+	sidecar := newSidecar(t, p, delta, "web-1.a.demo", "good")
+	var nodes []mesh.ObjectRef
+	for name := range c.backends {
+		nodes = append(nodes, node(name))
+	}
+	p.Loads(nodes)
+	until(t, "told", func() bool { return sidecar.stat("load_reporter.responses") == 2 && sidecar.ready() })
+	for name := range c.backends {
+		c.call(name, 6, time.Minute)
+	}
+	good, bad := LoadCounts{Issued: 6, Succeeded: 6}, LoadCounts{Issued: 6, Failed: 6}
+	want := map[string]LoadCounts{
+		"missing": good, "cut": good, "grpc-missing": good, "broken": bad, "closed": bad, "grpc-away": bad,
+		"not-one-ready": {}, // nobody was picked, so nobody is to blame; readiness tells of that
+	}
+	var got map[string]LoadCounts
+	counted := func() bool {
+		got = map[string]LoadCounts{}
+		for _, l := range p.Loads(nodes) {
+			got[l.Node.Name] = l.LoadCounts
+		}
+		return fmt.Sprint(got) == fmt.Sprint(want)
+	}
+	for range 200 {
+		if counted() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Errorf("got  %+v\nwant %+v", got, want)
 }
 
 // A proxy is asked about what it has and somebody wants to know, now and when that changes.

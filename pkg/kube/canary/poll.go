@@ -36,19 +36,25 @@ type poll struct {
 	mu      sync.Mutex
 	pods    map[string]Pod
 	history gate.History
+	// called are the histories of what callers saw. The set does not change.
+	called map[types.NamespacedName]*gate.History
 }
 
 // watchPods makes the session poll exactly these pods, and begins to if it does not yet.
-func (s *shell) watchPods(key types.NamespacedName, session *session, pods []Pod) {
+func (s *shell) watchPods(c *canaryv1beta1.Canary, session *session, pods []Pod) {
 	session.mu.Lock()
-	defer session.mu.Unlock()
-	if session.poll == nil {
+	begins := session.poll == nil
+	if begins {
 		ctx, cancel := context.WithCancel(s.background)
-		p := &poll{cancel: cancel, since: s.clock.Now(), pods: map[string]Pod{}}
+		p := &poll{cancel: cancel, since: s.clock.Now(), pods: map[string]Pod{}, called: called(c)}
 		session.poll = p
-		s.work.start(func() { s.pollLoop(ctx, key, p) })
+		s.work.start(func() { s.pollLoop(ctx, keyOf(c), p) })
 	}
 	session.poll.set(pods)
+	session.mu.Unlock()
+	if begins {
+		s.watchCallers()
+	}
 }
 
 func (s *session) stopPolling() {
@@ -147,7 +153,7 @@ func (p *poll) measured(c *canaryv1beta1.Canary, obs *canary.Observation) {
 		if !canary.FromEnvoy(c, name) {
 			continue
 		}
-		if m, ok := canary.Measure(name, p.history.Window(span.From, span.To), unreachable); ok {
+		if m, ok := canary.Measure(name, p.window(c, span), unreachable); ok {
 			obs.Metrics[name] = m
 		}
 	}

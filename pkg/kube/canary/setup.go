@@ -46,6 +46,8 @@ type Options struct {
 	NoCrossNamespaceRefs bool
 	// Proxies asks mesh who has a router's weights; nil counts a weight as in force once it is written.
 	Proxies ProxyReader
+	// Callers asks mesh what callers counted; nil judges by the pods' own counters alone.
+	Callers CallerReader
 	// Workers is how many Canaries are looked at at the same time; zero means 4.
 	Workers int
 	// PollInterval is the time between two readings of a pod's Envoy; zero means one second.
@@ -119,6 +121,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		hooks:        o.Hooks,
 		metrics:      o.Metrics,
 		proxies:      o.Proxies,
+		callerReader: o.Callers,
 		events: &events{log: o.Log, writer: newEventWriter(clientset.CoreV1(), o.Clock, o.Log, func(result string) {
 			counters.events.WithLabelValues(result).Inc()
 		})},

@@ -27,6 +27,7 @@ type shell struct {
 	hooks        HookCaller
 	metrics      MetricReader
 	proxies      ProxyReader
+	callerReader CallerReader
 	events       *events
 	gauges       *gauges
 	counters     *counters
@@ -45,6 +46,7 @@ type shell struct {
 
 	index    *index
 	sessions sessions
+	callers  callerWatch
 	decoded  decoded
 
 	// background ends what runs beside the workers; work keeps account of it.

@@ -47,6 +47,7 @@ type world struct {
 	hooks     HookCaller
 	metrics   MetricReader
 	proxies   ProxyReader
+	callers   CallerReader
 	watched   []string // namespaces besides its own
 	registry  *prometheus.Registry
 	log       *lockedBuffer
@@ -96,7 +97,7 @@ func (w *world) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.registry = prometheus.NewRegistry()
 	if err := Add(ctx, mgr, Options{
-		Log: log, Stats: w.traffic, Hooks: w.hooks, Metrics: w.metrics, Proxies: w.proxies, Clock: w.clock, Registry: w.registry,
+		Log: log, Stats: w.traffic, Hooks: w.hooks, Metrics: w.metrics, Proxies: w.proxies, Callers: w.callers, Clock: w.clock, Registry: w.registry,
 		TrackConfigs: true,
 		Name:         fmt.Sprintf("%s-%d", w.namespace, w.shells),
 	}); err != nil {

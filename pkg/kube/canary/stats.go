@@ -21,7 +21,7 @@ func (s *shell) seeStats(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
-	s.watchPods(keyOf(v.canary), v.session, pods)
+	s.watchPods(v.canary, v.session, pods)
 	v.session.mu.Lock()
 	poll := v.session.poll
 	v.session.mu.Unlock()
