@@ -8,6 +8,7 @@ var canaryRules = []bound[canaryv1beta1.Canary]{
 	{"SL001", canaryAutoscalerMissing},
 	{"SL003", canaryAutoscalerForeign},
 	{"SL007", canaryAutoscalersRival},
+	{"SL011", canaryCountsProxies},
 	{"SL018", canaryTargetShared},
 	{"SL022", canaryTargetKind},
 	{"SL029", canaryStepsClimb},

@@ -13,6 +13,7 @@ var hpaRules = []bound[autoscalingv2.HorizontalPodAutoscaler]{
 	{"SL001", hpaWithoutReference},
 	{"SL003", hpaForeignToReference},
 	{"SL007", hpaRival},
+	{"SL011", hpaCountsProxies},
 }
 
 // HorizontalPodAutoscaler checks a HorizontalPodAutoscaler where it has to do with a Canary; old is nil when it is new.

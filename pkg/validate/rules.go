@@ -56,6 +56,7 @@ var rulebook = []Rule{
 	{"SL001", Deny, canaryAndHPA, Everywhere, "without autoscalerRef the autoscaler keeps scaling the idle target and the primary never scales"},
 	{"SL003", Deny, canaryAndHPA, Everywhere, "an autoscalerRef to an autoscaler of something else would give the primary the wrong capacity"},
 	{"SL007", Deny, canaryAndHPA, Everywhere, "two autoscalers of one target overwrite each other's replicas for ever"},
+	{"SL011", Warn, canaryAndHPA, AtWrite | Audit, "a proxy that is busy or idle moves an autoscaler that means the application"},
 	{"SL018", Deny, onlyCanary, Everywhere, "two Canaries of one target undo each other's traffic weights and replicas"},
 	{"SL022", Deny, onlyCanary, Everywhere, "what cannot be copied and scaled cannot be released"},
 	{"SL029", Deny, onlyCanary, Everywhere, "steps that do not climb leave the release where it is, with traffic on it"},

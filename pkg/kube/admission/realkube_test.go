@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -183,7 +184,7 @@ func TestWhatAppMeshRefused(t *testing.T) {
 }
 
 // TestDemoApplies: the walk-through that everybody tries first is not refused, and the only warnings are about the
-// services that its Canary makes afterwards.
+// services that its Canary makes afterwards, and about its autoscaler, which counts the proxy.
 func TestDemoApplies(t *testing.T) {
 	c := start(t)
 	var heard warnings
@@ -199,7 +200,7 @@ func TestDemoApplies(t *testing.T) {
 		}
 	}
 	for warning := range strings.SplitSeq(heard.take(), "\n") {
-		if !strings.Contains(warning, `SL104: Not found: "demo/podinfo`) {
+		if !strings.Contains(warning, `SL104: Not found: "demo/podinfo`) && !strings.Contains(warning, ": SL011: ") {
 			t.Errorf("warning: %s", warning)
 		}
 	}
@@ -317,13 +318,16 @@ func TestRulebook(t *testing.T) {
 		if strings.HasPrefix(name, "SL1") {
 			continue // these are about objects of a mesh, see TestWhatTheMeshWouldSay
 		}
-		if strings.Contains(name, "other-namespace") || strings.HasSuffix(name, "-version") || strings.HasSuffix(name, "SL018/bad-version") {
-			continue // the case is about names that this test changes, or about versions that the API server does not know
+		if strings.Contains(name, "other-namespace") || strings.HasSuffix(name, "-version") || strings.HasSuffix(name, "SL018/bad-version") || strings.HasPrefix(name, "SL011/bad-namespace") {
+			continue // the case is about namespaces that this test changes, or about versions that the API server does not know
 		}
 		t.Run(name, func(t *testing.T) {
 			heard.take()
 			namespace := c.unmeshed(t)
-			docs := documents(t, path)
+			docs := slices.DeleteFunc(documents(t, path), func(u *unstructured.Unstructured) bool { return u.GetKind() == "Namespace" })
+			for _, doc := range docs {
+				measured(t, doc)
+			}
 			last := in(namespace, docs[len(docs)-1])
 			written := map[string]bool{}
 			for _, doc := range docs[:len(docs)-1] {
@@ -354,6 +358,32 @@ func TestRulebook(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 			}
 		})
+	}
+}
+
+// measured gives an autoscaler without metrics one of a container. The API server would give it one of whole pods, of which
+// SL011 has something to say.
+func measured(t *testing.T, doc *unstructured.Unstructured) {
+	t.Helper()
+	if _, has, _ := unstructured.NestedSlice(doc.Object, "spec", "metrics"); has || doc.GetKind() != "HorizontalPodAutoscaler" {
+		return
+	}
+	metric := object(t, `{apiVersion: v1, kind: X, spec: {type: ContainerResource, containerResource: {name: cpu, container: app, target: {type: Utilization, averageUtilization: 80}}}}`)
+	must(t, unstructured.SetNestedSlice(doc.Object, []any{metric.Object["spec"]}, "spec", "metrics"))
+}
+
+// TestAutoscalersOfWholePods: the default metric of the API server counts the proxy, too, and its author is told, even before
+// there is a Canary.
+func TestAutoscalersOfWholePods(t *testing.T) {
+	c := start(t)
+	var heard warnings
+	kube := c.as(t, nil, &heard)
+	const text = `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: {maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}}`
+	for mode, want := range map[string]int{"enabled": 1, "disabled": 0} {
+		must(t, kube.Create(t.Context(), in(c.meshed(t, mode), object(t, text))))
+		if got := heard.take(); strings.Count(got, "spec.metrics[0]: SL011: cpu of type Resource is that of whole pods") != want {
+			t.Errorf("%s: %q", mode, got)
+		}
 	}
 }
 
