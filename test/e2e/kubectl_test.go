@@ -10,12 +10,28 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/sluice-mesh/sluice/test/e2e/walkthrough"
 )
 
 func kubectl(ctx context.Context, args ...string) error {
 	_, err := cluster.Run(ctx, args...)
 	return err
+}
+
+// apiClient is for what kubectl cannot do: many requests at once.
+func apiClient(t *testing.T) client.Client {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig)
+	must(t, err)
+	config.QPS = -1 // no limit of the client's own
+	config.WarningHandler = rest.NoWarnings{}
+	api, err := client.New(config, client.Options{})
+	must(t, err)
+	return api
 }
 
 func must(t *testing.T, err error) {

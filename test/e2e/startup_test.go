@@ -47,8 +47,8 @@ func (p podView) ready() bool {
 	return false
 }
 
-// client is a pod of the demo's mesh that does nothing; it is bound to the load tester's virtual node.
-const client = `
+// waiting is a pod of the demo's mesh that does nothing; it is bound to the load tester's virtual node.
+const waiting = `
 apiVersion: v1
 kind: Pod
 metadata:
@@ -76,7 +76,7 @@ func TestPodWaitsForMesh(t *testing.T) {
 		_ = kubectl(ctx, "-n", "demo", "delete", "pod", "waiting", "--ignore-not-found", "--wait=false")
 		must(t, kubectl(ctx, "-n", "sluice-system", "rollout", "status", "deploy/sluice-mesh", "--timeout=120s"))
 	})
-	_, err := cluster.RunInput(ctx, client, "apply", "-f", "-")
+	_, err := cluster.RunInput(ctx, waiting, "apply", "-f", "-")
 	must(t, err)
 	must(t, walkthrough.Eventually(ctx, time.Minute, "envoy runs in the new pod", func(ctx context.Context) error {
 		p, err := pod(ctx, "waiting")
