@@ -71,7 +71,7 @@ func verbs() map[string]verb {
 		"still":       (*stage).still,       // still NAME...: what was started has not ended yet
 		"finish":      (*stage).finish,      // finish NAME: the end of what was started
 		"certificate": (*stage).certificate, // certificate SECRET AUTHORITY [HOST...]: a Secret with cert.pem, key.pem and ca.pem
-		"kubectl":     (*stage).kubectl,     // kubectl ...: in the namespace
+		"kubectl":     (*stage).kubectl,     // kubectl ...: in the namespace, unless --all-namespaces is among the words
 		"sees":        (*stage).sees,        // sees REGEXP VERB...: what the verb says matches
 		"*":           (*stage).again,       // * VERB...: again until it succeeds
 	}

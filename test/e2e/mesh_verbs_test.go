@@ -15,6 +15,9 @@ import (
 )
 
 func (s *stage) kubectl(args []string) (string, error) {
+	if slices.Contains(args, "--all-namespaces") {
+		return cluster.Run(s.ctx, args...)
+	}
 	return cluster.Run(s.ctx, append([]string{"-n", s.name}, args...)...)
 }
 

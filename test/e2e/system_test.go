@@ -6,7 +6,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,8 +18,9 @@ import (
 	"github.com/sluice-mesh/sluice/test/e2e/walkthrough"
 )
 
-// TestStranded starts from what App Mesh's controller leaves behind; TestRotation replaces the certificate authority.
-// Both touch all of Sluice, and so have the cluster to themselves.
+// What touches all of Sluice has the cluster to itself: TestStranded starts from what App Mesh's controller leaves behind,
+// TestRotation replaces the certificate authority, TestOutage takes away the webhook, TestGone all of Sluice, by force, and
+// TestUninstalled in good order.
 func TestStranded(t *testing.T) {
 	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
 	t.Cleanup(func() {
@@ -36,6 +41,31 @@ func TestRotation(t *testing.T) {
 	t.Cleanup(func() { must(t, cluster.Install(context.Background())) }) // without the settings of the script
 	play(t, []string{"testdata/system/rotation.txtar"}, map[string]verb{
 		"rotate": (*stage).rotate, // the certificate authority is replaced, from the request to the end
+	})
+}
+
+func TestOutage(t *testing.T) {
+	inFull(t)
+	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
+	t.Cleanup(func() { must(t, cluster.Install(context.Background())) })
+	play(t, []string{"testdata/system/outage.txtar"}, nil)
+}
+
+func TestGone(t *testing.T) {
+	inFull(t)
+	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
+	t.Cleanup(func() { must(t, cluster.Install(context.Background())) })
+	play(t, []string{"testdata/system/gone.txtar"}, map[string]verb{"install": (*stage).install})
+}
+
+func TestUninstalled(t *testing.T) {
+	inFull(t)
+	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
+	t.Cleanup(func() { must(t, cluster.Install(context.Background())) })
+	play(t, []string{"testdata/system/uninstalled.txtar"}, map[string]verb{
+		"install":           (*stage).install,
+		"delete-everything": (*stage).deleteEverything, // all that config/default made
+		"left":              (*stage).left,             // lists every object of any kind that has to do with us
 	})
 }
 
@@ -107,4 +137,51 @@ func (s *stage) rotate([]string) (string, error) {
 		}
 		return nil
 	})
+}
+
+func (s *stage) deleteEverything([]string) (string, error) {
+	return cluster.Run(s.ctx, "delete", "-k", filepath.Join(cluster.Root, "config", "default"), "--timeout=120s")
+}
+
+// traceOfUs is in the names, and in the keys of labels and annotations, of what is ours.
+var traceOfUs = regexp.MustCompile(`sluice|appmesh|flagger`)
+
+// left looks at every kind of object that the API server has, but events, which go by themselves.
+func (s *stage) left([]string) (string, error) {
+	kinds, err := cluster.Run(s.ctx, "api-resources", "--verbs=list", "-o", "name")
+	if err != nil {
+		return "", err
+	}
+	list := slices.DeleteFunc(strings.Fields(kinds), func(kind string) bool { return strings.HasPrefix(kind, "events") })
+	var all struct {
+		Items []struct {
+			Kind     string
+			Metadata struct {
+				Namespace, Name     string
+				Labels, Annotations map[string]string
+				Finalizers          []string
+				OwnerReferences     []struct{ Name string }
+			}
+		}
+	}
+	if err := cluster.Get(s.ctx, &all, "--all-namespaces", strings.Join(list, ",")); err != nil {
+		return "", err
+	}
+	var found strings.Builder
+	for _, o := range all.Items {
+		if strings.Contains(o.Kind, "Node") || o.Metadata.Namespace == "kube-node-lease" {
+			continue // the node of test/cluster has our name
+		}
+		words := append(o.Metadata.Finalizers, o.Metadata.Namespace, o.Metadata.Name)
+		words = slices.AppendSeq(words, maps.Keys(o.Metadata.Labels))
+		words = slices.AppendSeq(words, maps.Values(o.Metadata.Labels))
+		words = slices.AppendSeq(words, maps.Keys(o.Metadata.Annotations))
+		for _, owner := range o.Metadata.OwnerReferences {
+			words = append(words, owner.Name)
+		}
+		if slices.ContainsFunc(words, traceOfUs.MatchString) {
+			fmt.Fprintf(&found, "%s %s/%s\n", strings.ToLower(o.Kind), o.Metadata.Namespace, o.Metadata.Name)
+		}
+	}
+	return found.String(), nil
 }
