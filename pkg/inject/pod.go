@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	utiljson "k8s.io/apimachinery/pkg/util/json" // reads names as the API server does: case matters
 )
 
 // Pod is what injection reads of a pod. It has no field that injection does not need: what is not decoded cannot be
@@ -63,14 +65,18 @@ type container struct {
 	Lifecycle       json.RawMessage `json:"lifecycle"`
 }
 
-// Decode reads a pod from the raw object of an admission request.
+// Decode reads a pod from the raw object of an admission request, which must not change afterwards.
 func Decode(raw []byte, namespace string) (*Pod, error) {
+	pod := &Pod{Namespace: namespace}
+	if c := NewCursor(raw); pod.read(c) && c.Done() {
+		return pod, nil
+	}
 	// Pointers, because a patch cannot add to an object that is not there.
 	var object struct {
 		Metadata *podMetadata `json:"metadata"`
 		Spec     *podSpec     `json:"spec"`
 	}
-	if err := json.Unmarshal(raw, &object); err != nil {
+	if err := utiljson.Unmarshal(raw, &object); err != nil {
 		return nil, fmt.Errorf("decode pod in namespace %s: %w", namespace, err)
 	}
 	if object.Metadata == nil || object.Spec == nil {

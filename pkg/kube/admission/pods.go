@@ -129,6 +129,8 @@ func (p *pods) admit(pod *inject.Pod, decision inject.Decision, result inject.Re
 		}
 		answer.PatchType, answer.Patch = "JSONPatch", patch
 	}
-	p.log.V(1).Info("admitted a pod", "pod", pod.String(), "reason", decision.Reason, "target", decision.Target.Name)
+	if log := p.log.V(1); log.Enabled() {
+		log.Info("admitted a pod", "pod", pod.String(), "reason", decision.Reason, "target", decision.Target.Name)
+	}
 	return answer
 }

@@ -8,6 +8,9 @@ import (
 	"net/http"
 
 	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json" // reads names as the API server does: case matters
+
+	"github.com/sluice-mesh/sluice/pkg/inject"
 )
 
 // maxReview is the largest request that is read. The API server stores objects of up to 3 MiB in JSON and sends at
@@ -60,19 +63,53 @@ func readReview(r *http.Request) (*reviewRequest, error) {
 	return in.Request, nil
 }
 
-// parseReview reads the review around the object, and leaves the object as it came.
+// parseReview reads the review around the object, and leaves the object as it came: pkg/inject reads it, and reading a pod
+// twice would be most of the cost of its admission.
 func parseReview(body []byte) (review, error) {
 	var in review
-	if object, rest, ok := carve(body); ok {
-		err := json.Unmarshal(rest, &in)
-		if err == nil && in.Request != nil && string(in.Request.Object) == "null" {
-			in.Request.Object = object
-			return in, nil
+	c := inject.NewCursor(body)
+	c.Members(func(key []byte) {
+		switch string(key) {
+		case "apiVersion":
+			in.APIVersion = c.Text()
+		case "kind":
+			in.Kind = c.Text()
+		case "request":
+			in.Request = readRequest(c)
+		default:
+			c.Value()
 		}
-		in = review{} // a key that is there twice, or a mistake: the ordinary way will tell
+	})
+	if c.Done() {
+		return in, nil
 	}
-	err := json.Unmarshal(body, &in)
+	in = review{} // something unusual: the ordinary way will tell
+	err := utiljson.Unmarshal(body, &in)
 	return in, err
+}
+
+// readRequest is nil for a null.
+func readRequest(c *inject.Cursor) *reviewRequest {
+	in := &reviewRequest{}
+	if !c.Members(func(key []byte) {
+		switch string(key) {
+		case "uid":
+			in.UID = types.UID(c.Text())
+		case "subResource":
+			in.SubResource = c.Text()
+		case "namespace":
+			in.Namespace = c.Text()
+		case "operation":
+			in.Operation = c.Text()
+		case "object":
+			in.Object = c.Value()
+		default:
+			c.Value()
+		}
+	}) {
+		return nil
+	}
+	return in
 }
 
 // readAll reads the body in one allocation where its length is known.
