@@ -34,8 +34,8 @@ type Options struct {
 	// Leaves are all the leaves that are issued from our authority. None means that somebody else, such as
 	// cert-manager, writes the serving Secret and the bundle of the webhook configurations.
 	Leaves []Leaf
-	// Configuration names the mutating and the validating webhook configuration (both have the same name) whose
-	// clientConfig.caBundle is ours.
+	// Configuration names the mutating and the validating webhook configuration (both have the same name) that belong to the
+	// Namespace, and whose clientConfig.caBundle is ours.
 	Configuration string
 	// AuthorityLife is how long an authority is good; zero means ten years. It is rotated after two thirds of it.
 	AuthorityLife time.Duration
@@ -144,7 +144,7 @@ func (k *Keeper) sleep(ctx context.Context, wait time.Duration) bool {
 // Sync puts everything in order once and returns when to look again.
 func (k *Keeper) Sync(ctx context.Context) (time.Time, error) {
 	if len(k.options.Leaves) == 0 {
-		return k.options.Clock().Add(recheck), k.loadForeign(ctx)
+		return k.options.Clock().Add(recheck), errors.Join(k.loadForeign(ctx), k.ensureConfigurations(ctx, nil))
 	}
 	authority, step, err := k.ensureAuthority(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func (k *Keeper) Sync(ctx context.Context) (time.Time, error) {
 	sooner(step)
 	// A failure with one of the others must not keep this process from serving, so the errors are collected.
 	var problems []error
-	problems = append(problems, k.ensureBundle(ctx, authority.Bundle))
+	problems = append(problems, k.ensureConfigurations(ctx, authority.Bundle))
 	for _, leaf := range k.options.Leaves {
 		pair, due, err := k.ensureLeaf(ctx, authority.Pair, leaf)
 		if err != nil {

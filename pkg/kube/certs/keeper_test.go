@@ -247,7 +247,8 @@ func TestBundleOfTheConfigurationsIsOurs(t *testing.T) {
 			ours = string(entry.FieldsV1.GetRawBytes())
 		}
 	}
-	want := `{"f:webhooks":{"k:{\"name\":\"a.test.sluice.dev\"}":{".":{},"f:clientConfig":{"f:caBundle":{}},"f:name":{}},"k:{\"name\":\"b.test.sluice.dev\"}":{".":{},"f:clientConfig":{"f:caBundle":{}},"f:name":{}}}}`
+	uid := namespaceUID(t, client, namespace)
+	want := `{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"` + uid + `\"}":{}}},"f:webhooks":{"k:{\"name\":\"a.test.sluice.dev\"}":{".":{},"f:clientConfig":{"f:caBundle":{}},"f:name":{}},"k:{\"name\":\"b.test.sluice.dev\"}":{".":{},"f:clientConfig":{"f:caBundle":{}},"f:name":{}}}}`
 	if ours != want {
 		t.Errorf("we own %s, want %s", ours, want)
 	}
@@ -257,6 +258,30 @@ func TestBundleOfTheConfigurationsIsOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a bundle that somebody took away is back", func() bool { return bundled() != nil })
+
+	// It goes with our namespace, whatever somebody does to it meanwhile.
+	owned := func() bool {
+		live := bundled()
+		return live != nil && len(live.OwnerReferences) == 1 && string(live.OwnerReferences[0].UID) == uid && live.OwnerReferences[0].Kind == "Namespace"
+	}
+	if !owned() {
+		t.Errorf("it belongs to %v", live.OwnerReferences)
+	}
+	live = bundled()
+	live.OwnerReferences = nil
+	if _, err := api.Update(ctx, live, metav1.UpdateOptions{FieldManager: "somebody"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the owner that somebody took away is back", owned)
+}
+
+func namespaceUID(t *testing.T, client kubernetes.Interface, name string) string {
+	t.Helper()
+	namespace, err := client.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(namespace.UID)
 }
 
 func TestForeignCertificateIsServed(t *testing.T) {
@@ -282,4 +307,20 @@ func TestForeignCertificateIsServed(t *testing.T) {
 	if _, err := client.CoreV1().Secrets(namespace).Get(context.Background(), sluice.CASecret, metav1.GetOptions{}); err == nil {
 		t.Error("an authority was made although somebody else has the job")
 	}
+
+	// What is not the certificates' is still ours to do.
+	url, none := "https://localhost:1/mutate", admissionregistrationv1.SideEffectClassNone
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: namespace}, Webhooks: []admissionregistrationv1.MutatingWebhook{{
+		Name: "a.test.sluice.dev", AdmissionReviewVersions: []string{"v1"}, SideEffects: &none,
+		ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: pair.Bundle},
+	}}}
+	api := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	if _, err := api.Create(t.Context(), configuration, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = api.Delete(context.Background(), namespace, metav1.DeleteOptions{}) })
+	eventually(t, "the configuration belongs to our namespace", func() bool {
+		live, err := api.Get(t.Context(), namespace, metav1.GetOptions{})
+		return err == nil && ownedBy(live, types.UID(namespaceUID(t, client, namespace))) && bytes.Equal(live.Webhooks[0].ClientConfig.CABundle, pair.Bundle)
+	})
 }

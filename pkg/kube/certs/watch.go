@@ -21,10 +21,10 @@ func (k *Keeper) watch(ctx context.Context) {
 		for _, leaf := range k.options.Leaves {
 			secrets = append(secrets, leaf.Secret)
 		}
-		hooks := k.options.Client.AdmissionregistrationV1().RESTClient()
-		k.watchOne(ctx, hooks, named{"mutatingwebhookconfigurations", "", k.options.Configuration}, &admissionregistrationv1.MutatingWebhookConfiguration{})
-		k.watchOne(ctx, hooks, named{"validatingwebhookconfigurations", "", k.options.Configuration}, &admissionregistrationv1.ValidatingWebhookConfiguration{})
 	}
+	hooks := k.options.Client.AdmissionregistrationV1().RESTClient()
+	k.watchOne(ctx, hooks, named{"mutatingwebhookconfigurations", "", k.options.Configuration}, &admissionregistrationv1.MutatingWebhookConfiguration{})
+	k.watchOne(ctx, hooks, named{"validatingwebhookconfigurations", "", k.options.Configuration}, &admissionregistrationv1.ValidatingWebhookConfiguration{})
 	for _, name := range secrets {
 		k.watchOne(ctx, k.options.Client.CoreV1().RESTClient(), named{"secrets", k.options.Namespace, name}, &corev1.Secret{})
 	}
