@@ -1,4 +1,3 @@
-// Package arch holds the architecture: import direction, purity and package comments, read from the sources.
 package arch
 
 import (
