@@ -8,9 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
@@ -65,11 +64,6 @@ Exit codes:
 	return cmd
 }
 
-var (
-	canaryKind = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindCanary).GroupKind()
-	hpaKind    = schema.GroupKind{Group: autoscalingv2.GroupName, Kind: "HorizontalPodAutoscaler"}
-)
-
 func (s *shell) plan(o planOptions, names []string) error {
 	switch {
 	case len(o.files) == 0:
@@ -77,19 +71,19 @@ func (s *shell) plan(o planOptions, names []string) error {
 	case o.failFrom < 0:
 		return fmt.Errorf("--fail-from %d: the first step that can fail is 1", o.failFrom)
 	}
-	world, complete, err := s.releases(o.files)
+	canaries, around, complete, err := s.releases(o.files)
 	if err != nil {
 		return err
 	}
 	shown := 0
-	for _, c := range world.Canaries {
+	for _, c := range canaries {
 		if len(names) > 0 && !slices.Contains(names, c.Name) {
 			continue
 		}
 		if shown++; shown > 1 && o.output == "" {
 			fmt.Fprintln(s.Out)
 		}
-		ends, err := s.planOne(c, o, world)
+		ends, err := s.planOne(c, o, around)
 		if err != nil {
 			return err
 		}
@@ -104,55 +98,59 @@ func (s *shell) plan(o planOptions, names []string) error {
 	return nil
 }
 
-// releases reads what the rulebook looks at, and says whether all of it could be read.
-func (s *shell) releases(files []string) (validate.World, bool, error) {
-	var world validate.World
+// releases reads the Canaries and what the rulebook relates them to, and says whether all of it could be read.
+func (s *shell) releases(files []string) ([]*canaryv1beta1.Canary, *validate.Index, bool, error) {
 	objects, problems, err := s.read(files, s.fileNamespace(), func(kind schema.GroupKind) bool {
-		return kind == canaryKind || kind == hpaKind
+		_, known := validate.KindOf(kind)
+		return known
 	})
 	if err != nil {
-		return world, false, err
+		return nil, nil, false, err
 	}
 	complete := len(problems) == 0
 	for _, p := range problems {
 		s.line(red, "error", p.String())
 	}
+	var canaries []*canaryv1beta1.Canary
+	around := validate.NewIndex()
 	for _, u := range objects {
-		if err := decodeRelease(u, &world); err != nil {
+		object, err := decodeRelated(u)
+		if err != nil {
 			complete = false
 			s.line(red, "error", fmt.Sprintf("%s/%s/%s: %v", u.GetKind(), u.GetNamespace(), u.GetName(), err))
+			continue
+		}
+		around.Set(u.GetKind(), object)
+		if c, ok := object.(*canaryv1beta1.Canary); ok {
+			canaries = append(canaries, c)
 		}
 	}
-	if len(world.Canaries) == 0 {
+	if len(canaries) == 0 {
 		if !complete {
-			return world, false, errFailed
+			return nil, nil, false, errFailed
 		}
-		return world, false, errors.New("no file has a Canary")
+		return nil, nil, false, errors.New("no file has a Canary")
 	}
-	return world, complete, nil
+	return canaries, around, complete, nil
 }
 
-func decodeRelease(u *unstructured.Unstructured, world *validate.World) error {
-	if u.GroupVersionKind().GroupKind() == hpaKind {
-		hpa := &autoscalingv2.HorizontalPodAutoscaler{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, hpa); err != nil {
-			return err
-		}
-		world.HPAs = append(world.HPAs, hpa)
-		return nil
+// decodeRelated reads an object of one of the rulebook's kinds.
+func decodeRelated(u *unstructured.Unstructured) (metav1.Object, error) {
+	kind, known := validate.KindOf(u.GroupVersionKind().GroupKind())
+	if !known {
+		return nil, fmt.Errorf("%s is no kind of the rulebook", u.GroupVersionKind())
 	}
-	c := &canaryv1beta1.Canary{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, c); err != nil {
-		return err
+	raw, err := u.MarshalJSON()
+	if err != nil {
+		return nil, err
 	}
-	world.Canaries = append(world.Canaries, c)
-	return nil
+	return kind.Decode(raw)
 }
 
 // planOne prints one plan, and says whether it ends as was asked for.
-func (s *shell) planOne(c *canaryv1beta1.Canary, o planOptions, world validate.World) (bool, error) {
+func (s *shell) planOne(c *canaryv1beta1.Canary, o planOptions, around *validate.Index) (bool, error) {
 	// What is merely not in the files is in the cluster, for all we know: only what is certain to break counts.
-	blockers := validate.Denied(validate.Canary(nil, c, world))
+	blockers := validate.Denied(validate.Canary(nil, c, validate.World{At: validate.Lint, Cluster: around}))
 	preview, err := canary.NewPreview(c, canary.Assumptions{FailFrom: o.failFrom, Blockers: blockers})
 	if err != nil {
 		return false, fmt.Errorf("Canary/%s/%s: %w", c.Namespace, c.Name, err)

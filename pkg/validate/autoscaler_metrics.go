@@ -2,6 +2,7 @@ package validate
 
 import (
 	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -13,11 +14,9 @@ import (
 // hpaCountsProxies is SL011 for an autoscaler whose pods have proxies: its namespace asks for them, or a Canary of the mesh
 // releases what it scales.
 func hpaCountsProxies(c change[autoscalingv2.HorizontalPodAutoscaler]) []problem {
-	target := scaledBy(c.new)
+	target := scaledByHPA(c.new)
 	asked := c.world.NamespaceLabels[appmeshv1beta2.AnnotationSidecarInjectorWebhook] == appmeshv1beta2.ValueEnabled
-	released := len(c.world.canariesOf(c.new.Namespace, func(canary *canaryv1beta1.Canary) bool {
-		return targetOf(canary) == target && byMesh(canary)
-	})) > 0
+	released := slices.ContainsFunc(c.world.canariesOf(target), byMesh)
 	if !asked && !released {
 		return nil
 	}

@@ -35,7 +35,7 @@ func canaryAutoscalerForeign(c change[canaryv1beta1.Canary]) []problem {
 		return nil
 	}
 	scaler := c.world.hpa(c.new.Namespace, ref.Name)
-	if scaler == nil || scaledBy(scaler) == target {
+	if scaler == nil || scaledByHPA(scaler) == target {
 		return nil
 	}
 	advice := "the name of its own autoscaler"
@@ -45,7 +45,7 @@ func canaryAutoscalerForeign(c change[canaryv1beta1.Canary]) []problem {
 	return []problem{{
 		field.NewPath("spec", "autoscalerRef", "name"), Deny,
 		fmt.Sprintf("%s scales %s, but the target of this Canary is %s; set autoscalerRef.name to %s",
-			quoted(kindHPA, ref.Name), full(scaledBy(scaler), target), full(target, scaledBy(scaler)), advice),
+			quoted(kindHPA, ref.Name), full(scaledByHPA(scaler), target), full(target, scaledByHPA(scaler)), advice),
 	}}
 }
 

@@ -19,8 +19,8 @@ var targetGroups = map[string]string{
 // on the target.
 func canaryTargetShared(c change[canaryv1beta1.Canary]) []problem {
 	var problems []problem
-	for _, other := range c.world.Canaries {
-		if other.Name == c.new.Name || targetOf(other) != targetOf(c.new) {
+	for _, other := range related[canaryv1beta1.Canary](c.world, kindCanary, releases, targetOf(c.new).key()) {
+		if other.Name == c.new.Name {
 			continue
 		}
 		problems = append(problems, problem{

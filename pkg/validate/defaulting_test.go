@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"sigs.k8s.io/yaml"
 )
 
 // TestDefault runs every case of testdata/defaulting: the last document is the new object, the others are the world.
@@ -22,11 +20,7 @@ func TestDefault(t *testing.T) {
 		stem := strings.TrimSuffix(path, ".in.yaml")
 		t.Run(filepath.Base(stem), func(t *testing.T) {
 			f := read(t, path)
-			raw, err := yaml.YAMLToJSON(f.new)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defaults, err := Default(New{Kind: f.kind, Namespace: "howto", Raw: raw}, f.world)
+			defaults, err := Default(New{Kind: f.kind.Name, Namespace: "howto", Raw: f.raw}, f.world)
 			var b strings.Builder
 			for _, op := range defaults.Ops {
 				line, _ := json.Marshal(op)

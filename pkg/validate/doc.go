@@ -11,6 +11,11 @@
 //
 // What the control plane would say of an object of the mesh is told too, by its own builder: see served.go.
 //
+// What an object is related to is found through a Cluster, by its relations (relations.go), never by going through lists:
+// a rule costs what it looks at, however large the cluster. What is not there is told at apply, since GitOps applies in
+// any order, and refused when a rollout starts (World.atStart). A Policy of the cluster's owners changes severities, and
+// an annotation exempts one object, with a reason (policy.go).
+//
 // To add a rule: one line in the table of rules.go, one function in the file of its kind, one line in that file's list,
 // one folder in testdata.
 package validate

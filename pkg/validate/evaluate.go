@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -24,10 +26,10 @@ type bound[T any] struct {
 // evaluate runs the rules of a kind on a change, and takes back the refusals that the change is not to blame for.
 func evaluate[T any](rules []bound[T], c change[T]) []Finding {
 	findings := run(rules, c)
-	if c.old == nil {
-		return findings
+	if c.old != nil {
+		findings = ratchet(findings, run(rules, change[T]{new: c.old, world: c.world}))
 	}
-	return ratchet(findings, run(rules, change[T]{new: c.old, world: c.world}))
+	return c.world.policed(any(c.new).(metav1.Object), findings)
 }
 
 // run applies every rule that speaks at this place.

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -63,3 +64,20 @@ func (p problem) finding(id string) Finding {
 	}
 	return Finding{Rule: id, Severity: p.severity, Path: path, Message: message}
 }
+
+// one is a single problem.
+func one(path *field.Path, severity Severity, format string, args ...any) []problem {
+	return []problem{{path, severity, sprintf(format, args...)}}
+}
+
+// atStart is for what may still come right before it matters: it is told at apply and when the cluster is looked
+// through, and refused when a rollout starts.
+func (w World) atStart() Severity {
+	if w.At == RolloutStart {
+		return Deny
+	}
+	return Warn
+}
+
+// sprintf is short, because sentences are long.
+var sprintf = fmt.Sprintf

@@ -5,15 +5,20 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
 var hpaRules = []bound[autoscalingv2.HorizontalPodAutoscaler]{
 	{"SL001", hpaWithoutReference},
 	{"SL003", hpaForeignToReference},
+	{"SL004", hpaRedundant},
+	{"SL005", hpaNeverZero},
 	{"SL007", hpaRival},
+	{"SL009", hpaOfPrimary},
+	{"SL010", hpaRequestsSet},
 	{"SL011", hpaCountsProxies},
+	{"SL012", hpaContainersThere},
+	{"SL016", hpaKeptDuringRollout},
+	{"SL017", hpaVersionServed},
 }
 
 // HorizontalPodAutoscaler checks a HorizontalPodAutoscaler where it has to do with a Canary; old is nil when it is new.
@@ -25,11 +30,12 @@ var scaleTargetPath = field.NewPath("spec", "scaleTargetRef")
 
 // hpaWithoutReference is SL001 when the autoscaler comes second.
 func hpaWithoutReference(c change[autoscalingv2.HorizontalPodAutoscaler]) []problem {
-	target := scaledBy(c.new)
+	target := scaledByHPA(c.new)
 	var problems []problem
-	for _, canary := range c.world.canariesOf(c.new.Namespace, func(canary *canaryv1beta1.Canary) bool {
-		return canary.Spec.AutoscalerRef == nil && targetOf(canary) == target
-	}) {
+	for _, canary := range c.world.canariesOf(target) {
+		if canary.Spec.AutoscalerRef != nil {
+			continue
+		}
 		problems = append(problems, problem{
 			scaleTargetPath, Deny,
 			fmt.Sprintf("%s is the target of %s, which has no autoscalerRef, so its primary, which takes the traffic, would never scale; first add to %[2]s: autoscalerRef: %s",
@@ -41,13 +47,13 @@ func hpaWithoutReference(c change[autoscalingv2.HorizontalPodAutoscaler]) []prob
 
 // hpaForeignToReference is SL003 when the autoscaler comes second.
 func hpaForeignToReference(c change[autoscalingv2.HorizontalPodAutoscaler]) []problem {
-	scaled := scaledBy(c.new)
+	scaled := scaledByHPA(c.new)
 	var problems []problem
-	for _, canary := range c.world.canariesOf(c.new.Namespace, func(canary *canaryv1beta1.Canary) bool {
-		ref := canary.Spec.AutoscalerRef
-		return ref != nil && ref.Kind == kindHPA && ref.Name == c.new.Name && targetOf(canary) != scaled
-	}) {
+	for _, canary := range c.world.canariesScaledBy(kindHPA, c.new.Namespace, c.new.Name) {
 		target := targetOf(canary)
+		if target == scaled {
+			continue
+		}
 		problems = append(problems, problem{
 			scaleTargetPath, Deny,
 			fmt.Sprintf("this scales %s, but %s names it as the autoscaler of its target %s; set scaleTargetRef to %[3]s, or change the autoscalerRef of %[2]s first",
@@ -59,8 +65,8 @@ func hpaForeignToReference(c change[autoscalingv2.HorizontalPodAutoscaler]) []pr
 
 // hpaRival is SL007 when the autoscaler comes last. Autoscalers of workloads that no Canary releases are not our business.
 func hpaRival(c change[autoscalingv2.HorizontalPodAutoscaler]) []problem {
-	target := scaledBy(c.new)
-	canaries := c.world.canariesOf(c.new.Namespace, func(canary *canaryv1beta1.Canary) bool { return targetOf(canary) == target })
+	target := scaledByHPA(c.new)
+	canaries := c.world.canariesOf(target)
 	if len(canaries) == 0 {
 		return nil
 	}

@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
-	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -34,13 +33,13 @@ func TestRules(t *testing.T) {
 		rule := filepath.Base(filepath.Dir(path))
 		t.Run(rule+"/"+strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
 			f := read(t, path)
-			if f.kind == "Mesh" || len(f.snapshot.Meshes) > 0 {
+			if f.kind.Name == "Mesh" || len(f.snapshot.Meshes) > 0 {
 				f.world.Objects = mesh.ObjectsOf(f.snapshot) // the other cases are too bare for the control plane
 			}
 			findings := judge(t, f)
 			spoke := slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == rule })
 			f.old = f.new
-			if denied := Denied(judge(t, f)); len(denied) > 0 {
+			if denied := Denied(judge(t, f)); len(denied) > 0 && !f.deletes {
 				t.Errorf("an update that changes nothing is refused: %v", denied)
 			}
 			if strings.HasPrefix(filepath.Base(path), "good") {
@@ -81,7 +80,15 @@ func TestEveryRuleIsInTheTableAndTested(t *testing.T) {
 		}
 	}
 	add("Canary", ids(canaryRules))
+	add("MetricTemplate", ids(metricTemplateRules))
+	add("AlertProvider", ids(alertProviderRules))
 	add("HorizontalPodAutoscaler", ids(hpaRules))
+	add("ScaledObject", ids(scaledObjectRules))
+	add("Deployment", ids(deploymentRules))
+	add("DaemonSet", ids(daemonSetRules))
+	add("PodDisruptionBudget", ids(pdbRules))
+	add("Job", ids(jobRules))
+	add("CronJob", ids(cronJobRules))
 	add("Mesh", ids(meshRules))
 	add("VirtualNode", ids(virtualNodeRules))
 	add("VirtualService", ids(virtualServiceRules))
@@ -92,9 +99,13 @@ func TestEveryRuleIsInTheTableAndTested(t *testing.T) {
 
 	// These speak while a new object is completed, see TestDefault, or when one is deleted, see TestRemoval.
 	elsewhere := []string{"AM015", "AM016", "AM017", "AM018"}
+	deletions := []string{"SL015", "SL049"}
 	for _, rule := range Rules() {
 		if slices.Contains(elsewhere, rule.ID) {
 			continue
+		}
+		if slices.Contains(deletions, rule.ID) {
+			checks[rule.ID] = rule.Kinds
 		}
 		want := slices.Sorted(slices.Values(rule.Kinds))
 		got := slices.Sorted(slices.Values(checks[rule.ID]))
@@ -136,10 +147,15 @@ func ids[T any](rules []bound[T]) []string {
 type fixture struct {
 	world    World
 	snapshot mesh.Snapshot
-	kind     string
-	old, new []byte
+	kind     Kind
+	old, new metav1.Object
+	raw      []byte // new, as it came
+	deletes  bool
 }
 
+// read decodes a case. Comments at its head may say more about it: "place: start" is what is asked when a rollout
+// starts, "place: lint" by the command line; "world: complete" that what is not in the case does not exist. In a case
+// whose name has "delete" in it the last document is deleted.
 func read(t *testing.T, path string) fixture {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -149,98 +165,113 @@ func read(t *testing.T, path string) fixture {
 	if !bytes.HasPrefix(data, []byte("# ")) {
 		t.Error("the first line must say why the case exists")
 	}
-	docs := bytes.Split(data, []byte("\n---\n"))
-	var f fixture
-	last := header(t, docs[len(docs)-1])
-	for i, doc := range docs {
-		head := header(t, doc)
-		switch {
-		case i == len(docs)-1:
-			f.kind, f.new = head.Kind, doc
-			continue
-		case head.Kind == last.Kind && head.Namespace == last.Namespace && head.Name == last.Name:
-			f.old = doc
+	f := fixture{deletes: strings.Contains(filepath.Base(path), "delete")}
+	known := []string{}
+	for line := range strings.Lines(string(data)) {
+		switch strings.TrimSpace(line) {
+		case "# place: start":
+			f.world.At = RolloutStart
+		case "# place: lint":
+			f.world.At = Lint
+		case "# world: complete":
+			for _, kind := range Kinds() {
+				known = append(known, kind.Name)
+			}
 		}
-		f.world.add(t, head.Kind, doc)
-		f.place(t, head.Kind, doc)
+	}
+	index := NewIndex(known...)
+	f.world.Cluster = index
+	docs := bytes.Split(data, []byte("\n---\n"))
+	for i, doc := range docs {
+		kind, object, raw := decodeStrict(t, doc)
+		if i == len(docs)-1 {
+			f.kind, f.new, f.raw = kind, object, raw
+			last, _ := index.Object(mesh.ObjectRef{Kind: kind.Name, Namespace: object.GetNamespace(), Name: object.GetName()}).(metav1.Object)
+			if f.old = last; f.deletes {
+				f.old = nil
+			}
+			continue
+		}
+		index.Set(kind.Name, object)
+		f.world.add(object)
+		f.place(object)
 	}
 	return f
 }
 
-func (w *World) add(t *testing.T, kind string, doc []byte) {
-	t.Helper()
-	switch kind {
-	case "Canary":
-		w.Canaries = append(w.Canaries, decode[canaryv1beta1.Canary](t, doc))
-	case "HorizontalPodAutoscaler":
-		w.HPAs = append(w.HPAs, decode[autoscalingv2.HorizontalPodAutoscaler](t, doc))
-	case "Mesh":
-		w.Meshes = append(w.Meshes, decode[appmeshv1beta2.Mesh](t, doc))
-	case "VirtualGateway":
-		w.VirtualGateways = append(w.VirtualGateways, decode[appmeshv1beta2.VirtualGateway](t, doc))
-	case "Namespace":
-		w.NamespaceLabels = decode[metav1.PartialObjectMetadata](t, doc).Labels
+// add puts into the world what is not found by its relations.
+func (w *World) add(object metav1.Object) {
+	switch o := object.(type) {
+	case *appmeshv1beta2.Mesh:
+		w.Meshes = append(w.Meshes, o)
+	case *appmeshv1beta2.VirtualGateway:
+		w.VirtualGateways = append(w.VirtualGateways, o)
+	case *corev1.Namespace:
+		w.NamespaceLabels = o.Labels
 	}
 }
 
 // place adds an object to what the control plane looks at.
-func (f *fixture) place(t *testing.T, kind string, doc []byte) {
-	t.Helper()
-	switch s := &f.snapshot; kind {
-	case "Mesh":
-		s.Meshes = append(s.Meshes, decode[appmeshv1beta2.Mesh](t, doc))
-	case "VirtualNode":
-		s.VirtualNodes = append(s.VirtualNodes, decode[appmeshv1beta2.VirtualNode](t, doc))
-	case "VirtualService":
-		s.VirtualServices = append(s.VirtualServices, decode[appmeshv1beta2.VirtualService](t, doc))
-	case "VirtualRouter":
-		s.VirtualRouters = append(s.VirtualRouters, decode[appmeshv1beta2.VirtualRouter](t, doc))
-	case "VirtualGateway":
-		s.VirtualGateways = append(s.VirtualGateways, decode[appmeshv1beta2.VirtualGateway](t, doc))
-	case "GatewayRoute":
-		s.GatewayRoutes = append(s.GatewayRoutes, decode[appmeshv1beta2.GatewayRoute](t, doc))
-	case "BackendGroup":
-		s.BackendGroups = append(s.BackendGroups, decode[appmeshv1beta2.BackendGroup](t, doc))
-	case "Namespace":
-		s.Namespaces = append(s.Namespaces, decode[corev1.Namespace](t, doc))
+func (f *fixture) place(object metav1.Object) {
+	switch s := &f.snapshot; o := object.(type) {
+	case *appmeshv1beta2.Mesh:
+		s.Meshes = append(s.Meshes, o)
+	case *appmeshv1beta2.VirtualNode:
+		s.VirtualNodes = append(s.VirtualNodes, o)
+	case *appmeshv1beta2.VirtualService:
+		s.VirtualServices = append(s.VirtualServices, o)
+	case *appmeshv1beta2.VirtualRouter:
+		s.VirtualRouters = append(s.VirtualRouters, o)
+	case *appmeshv1beta2.VirtualGateway:
+		s.VirtualGateways = append(s.VirtualGateways, o)
+	case *appmeshv1beta2.GatewayRoute:
+		s.GatewayRoutes = append(s.GatewayRoutes, o)
+	case *appmeshv1beta2.BackendGroup:
+		s.BackendGroups = append(s.BackendGroups, o)
+	case *corev1.Namespace:
+		s.Namespaces = append(s.Namespaces, o)
 	}
 }
 
 func judge(t *testing.T, f fixture) []Finding {
 	t.Helper()
-	switch f.kind {
-	case "Canary":
-		return call(t, Canary, f)
-	case "HorizontalPodAutoscaler":
-		return call(t, HorizontalPodAutoscaler, f)
-	case "Mesh":
-		return call(t, Mesh, f)
-	case "VirtualNode":
-		return call(t, VirtualNode, f)
-	case "VirtualService":
-		return call(t, VirtualService, f)
-	case "VirtualRouter":
-		return call(t, VirtualRouter, f)
-	case "VirtualGateway":
-		return call(t, VirtualGateway, f)
-	case "GatewayRoute":
-		return call(t, GatewayRoute, f)
-	case "BackendGroup":
-		return call(t, BackendGroup, f)
+	switch {
+	case f.deletes:
+		return Deletion(f.kind.Name, f.new, f.world)
+	case f.kind.Check == nil:
+		t.Fatalf("kind %q has no rules", f.kind.Name)
 	}
-	t.Fatalf("kind %q has no rules", f.kind)
-	return nil
+	return f.kind.Check(f.old, f.new, f.world)
 }
 
-func call[T any](t *testing.T, rules func(old, new *T, world World) []Finding, f fixture) []Finding {
+// decodeStrict reads a document as a person means it: a field that does not exist is a mistake of the case.
+func decodeStrict(t *testing.T, doc []byte) (Kind, metav1.Object, []byte) {
 	t.Helper()
-	var old *T
-	if f.old != nil {
-		old = decode[T](t, f.old)
+	var head metav1.TypeMeta
+	if err := yaml.Unmarshal(doc, &head); err != nil {
+		t.Fatal(err)
 	}
-	return rules(old, decode[T](t, f.new), f.world)
+	kind, ok := KindOf(head.GroupVersionKind().GroupKind())
+	if !ok {
+		t.Fatalf("%s %s is no kind of the rulebook", head.APIVersion, head.Kind)
+	}
+	raw, err := yaml.YAMLToJSON(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := kind.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind.Check != nil && !bytes.Contains(doc, []byte("futureField")) {
+		if err := yaml.UnmarshalStrict(doc, reflect.New(reflect.TypeOf(object).Elem()).Interface()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return kind, object, raw
 }
 
+// decode reads a document as one kind of object.
 func decode[T any](t *testing.T, doc []byte) *T {
 	t.Helper()
 	object := new(T)
@@ -248,15 +279,6 @@ func decode[T any](t *testing.T, doc []byte) *T {
 		t.Fatal(err)
 	}
 	return object
-}
-
-func header(t *testing.T, doc []byte) metav1.PartialObjectMetadata {
-	t.Helper()
-	var head metav1.PartialObjectMetadata
-	if err := yaml.Unmarshal(doc, &head); err != nil {
-		t.Fatal(err)
-	}
-	return head
 }
 
 // lines prints findings as people meet them: refusals and warnings.

@@ -24,6 +24,10 @@ const (
 	ruleLimits   = "SL102"
 	ruleHonoured = "SL103"
 	rulePresent  = "SL104"
+
+	// Two of the rules of releases are of that kind.
+	ruleTargetPresent = "SL046"
+	ruleWeights       = "SL047"
 )
 
 // servedBy gives the four rules of a kind.
@@ -39,11 +43,17 @@ func servedBy[T any]() []bound[T] {
 func (c change[T]) served(id string) []problem {
 	var out []problem
 	for _, p := range c.built() {
-		if rule, severity := classOf(p); rule == id {
+		if rule, severity := classOf(p); rule == id && !c.world.promised(p) {
 			out = append(out, problem{pathOf(p.Err), severity, p.Err.ErrorBody()})
 		}
 	}
 	return out
+}
+
+// promised tells whether what is missing is what a Canary makes: it is there as soon as the Canary is looked after.
+func (w World) promised(p mesh.Problem) bool {
+	name, ok := p.Err.BadValue.(string)
+	return ok && p.Transient && w.Cluster != nil && len(w.Cluster.Related(Relation{Kind: kindCanary, by: reaches, to: name})) > 0
 }
 
 // classOf sorts a problem under a rule. A remark on what is still to come, such as endpoints, is under none: the status
@@ -52,8 +62,12 @@ func classOf(p mesh.Problem) (rule string, severity Severity) {
 	switch {
 	case p.Transient && !p.Blocking:
 		return "", Warn
+	case p.Transient && p.Object.Kind == mesh.KindVirtualRouter && missingTarget.MatchString(p.Err.Field):
+		return ruleTargetPresent, Warn
 	case p.Transient:
 		return rulePresent, Warn
+	case p.Reason == mesh.ReasonNoWeight:
+		return ruleWeights, Warn
 	case p.Reason == mesh.ReasonNotHonoured:
 		return ruleHonoured, Warn
 	case p.Reason == mesh.ReasonBeyondLimits:
@@ -109,6 +123,9 @@ var tolerations = []toleration{
 	{mesh.KindVirtualService, mesh.ReasonInvalid, "spec.provider.virtualNode.virtualNodeARN"},                    // neither reference nor ARN
 	{mesh.KindVirtualService, mesh.ReasonInvalid, "spec.provider.virtualRouter.virtualRouterARN"},                // neither reference nor ARN
 }
+
+// missingTarget is where a route names a virtual node.
+var missingTarget = regexp.MustCompile(`weightedTargets\[\d+\]\.virtualNode(Ref|ARN)$`)
 
 var routeKind = regexp.MustCompile(`\.(grpcRoute|http2Route|tcpRoute)\b`)
 

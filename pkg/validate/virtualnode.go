@@ -14,6 +14,8 @@ var virtualNodeRules = append([]bound[appmeshv1beta2.VirtualNode]{
 	{"AM001", nodeImmutable},
 	{"AM004", nodeDuplicateBackends},
 	{"AM005", nodePools},
+	{"SL044", nodePortsThere},
+	{"SL051", nodeSelectsAlone},
 }, servedBy[appmeshv1beta2.VirtualNode]()...)
 
 // VirtualNode checks a VirtualNode; old is nil when it is new.

@@ -12,6 +12,9 @@ var virtualRouterRules = append([]bound[appmeshv1beta2.VirtualRouter]{
 	{"AM001", routerImmutable},
 	{"AM006", routerDuplicateRoutes},
 	{"AM007", routerMatches},
+	{"SL046", func(c change[appmeshv1beta2.VirtualRouter]) []problem { return c.served(ruleTargetPresent) }},
+	{"SL047", routerWeights},
+	{"SL048", routerLeftToRollout},
 }, servedBy[appmeshv1beta2.VirtualRouter]()...)
 
 // VirtualRouter checks a VirtualRouter; old is nil when it is new.

@@ -1,8 +1,6 @@
 package validate
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -17,6 +15,10 @@ import (
 type World struct {
 	// At says who asks; the zero value is Admission.
 	At Place
+	// Policy is what the owners of the cluster say of the rulebook.
+	Policy Policy
+	// Cluster finds what the object is related to; nil if nobody can tell, and then nothing is said about it.
+	Cluster Cluster
 	// NamespaceLabels are the labels of the object's namespace.
 	NamespaceLabels map[string]string
 
@@ -25,14 +27,14 @@ type World struct {
 
 	Meshes          []*appmeshv1beta2.Mesh
 	VirtualGateways []*appmeshv1beta2.VirtualGateway
-	Canaries        []*canaryv1beta1.Canary
-	HPAs            []*autoscalingv2.HorizontalPodAutoscaler
 }
 
 // workload names what is released and what is scaled. The version of its group does not tell two workloads apart.
 type workload struct{ namespace, group, kind, name string }
 
 func (w workload) String() string { return quoted(w.kind, w.name) }
+
+func (w workload) key() string { return key(w.namespace, w.group, w.kind, w.name) }
 
 func group(apiVersion string) string {
 	before, _, found := strings.Cut(apiVersion, "/")
@@ -47,43 +49,29 @@ func targetOf(canary *canaryv1beta1.Canary) workload {
 	return workload{canary.Namespace, group(ref.APIVersion), ref.Kind, ref.Name}
 }
 
-func scaledBy(hpa *autoscalingv2.HorizontalPodAutoscaler) workload {
+func scaledByHPA(hpa *autoscalingv2.HorizontalPodAutoscaler) workload {
 	ref := hpa.Spec.ScaleTargetRef
 	return workload{hpa.Namespace, group(ref.APIVersion), ref.Kind, ref.Name}
 }
 
-// canariesOf lists the Canaries that satisfy the condition and are not on their way out, by name.
-func (w World) canariesOf(namespace string, wanted func(*canaryv1beta1.Canary) bool) []*canaryv1beta1.Canary {
-	var found []*canaryv1beta1.Canary
-	for _, canary := range w.Canaries {
-		if canary.Namespace == namespace && canary.DeletionTimestamp == nil && wanted(canary) {
-			found = append(found, canary)
-		}
-	}
-	slices.SortFunc(found, func(a, b *canaryv1beta1.Canary) int { return cmp.Compare(a.Name, b.Name) })
-	return found
+// canariesOf lists the Canaries of a workload, by name.
+func (w World) canariesOf(target workload) []*canaryv1beta1.Canary {
+	return staying[canaryv1beta1.Canary](w, kindCanary, releases, target.key())
 }
 
-// hpasOf lists the autoscalers of a workload that are not on their way out, by name.
+// canariesScaledBy lists the Canaries that name an autoscaler, by name.
+func (w World) canariesScaledBy(kind, namespace, name string) []*canaryv1beta1.Canary {
+	return staying[canaryv1beta1.Canary](w, kindCanary, scaledBy, key(kind, namespace, name))
+}
+
+// hpasOf lists the autoscalers of a workload, by name.
 func (w World) hpasOf(target workload) []*autoscalingv2.HorizontalPodAutoscaler {
-	var found []*autoscalingv2.HorizontalPodAutoscaler
-	for _, hpa := range w.HPAs {
-		if hpa.DeletionTimestamp == nil && scaledBy(hpa) == target {
-			found = append(found, hpa)
-		}
-	}
-	slices.SortFunc(found, func(a, b *autoscalingv2.HorizontalPodAutoscaler) int { return cmp.Compare(a.Name, b.Name) })
-	return found
+	return staying[autoscalingv2.HorizontalPodAutoscaler](w, kindHPA, scales, target.key())
 }
 
 // hpa finds an autoscaler by name; nil when it is not there, or not yet.
 func (w World) hpa(namespace, name string) *autoscalingv2.HorizontalPodAutoscaler {
-	for _, hpa := range w.HPAs {
-		if hpa.Namespace == namespace && hpa.Name == name {
-			return hpa
-		}
-	}
-	return nil
+	return find[autoscalingv2.HorizontalPodAutoscaler](w, kindHPA, namespace, name)
 }
 
 // quoted names an object the way sentences do: Deployment "podinfo".

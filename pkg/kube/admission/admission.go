@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -144,9 +145,11 @@ func (a *Admission) Ready(*http.Request) error {
 			waiting[name] = true
 		}
 	}
-	for name, handler := range a.selectors.registered {
-		if !handler.HasSynced() {
-			waiting[name] = true
+	for _, registered := range []map[string]cache.ResourceEventHandlerRegistration{a.selectors.registered, a.caches.relatives.registered} {
+		for name, handler := range registered {
+			if !handler.HasSynced() {
+				waiting[name] = true
+			}
 		}
 	}
 	if len(waiting) == 0 {

@@ -33,6 +33,9 @@ type caches struct {
 
 	metadata   metadata.Interface
 	namespaces cache.SharedIndexInformer
+
+	// relatives are all of these by what the rulebook asks for.
+	relatives *relatives
 }
 
 func newCaches(config *rest.Config, log logr.Logger, counters *counters) (*caches, error) {
@@ -59,7 +62,11 @@ func newCaches(config *rest.Config, log logr.Logger, counters *counters) (*cache
 	c.routers, errs[6] = newCollection[appmeshv1beta2.VirtualRouter](client, appmesh.WithResource("virtualrouters"), log, counters)
 	c.routes, errs[7] = newCollection[appmeshv1beta2.GatewayRoute](client, appmesh.WithResource("gatewayroutes"), log, counters)
 	c.groups, errs[8] = newCollection[appmeshv1beta2.BackendGroup](client, appmesh.WithResource("backendgroups"), log, counters)
-	return c, errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	c.relatives, err = newRelatives(c)
+	return c, err
 }
 
 var namespacesResource = corev1.SchemeGroupVersion.WithResource("namespaces")

@@ -1,6 +1,7 @@
 package admission_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -184,7 +185,7 @@ func TestWhatAppMeshRefused(t *testing.T) {
 }
 
 // TestDemoApplies: the walk-through that everybody tries first is not refused, and the only warnings are about the
-// services that its Canary makes afterwards, and about its autoscaler, which counts the proxy.
+// services that its Canary makes, which comes last, and about its autoscaler, which counts the proxy.
 func TestDemoApplies(t *testing.T) {
 	c := start(t)
 	var heard warnings
@@ -266,7 +267,7 @@ func TestWhatTheMeshWouldSay(t *testing.T) {
 	}
 
 	must(t, kube.Create(t.Context(), router("later")))
-	if got := heard.take(); !strings.Contains(got, `SL104: Not found: "`+namespace+`/later"`) {
+	if got := heard.take(); !strings.Contains(got, `SL046: Not found: "`+namespace+`/later"`) {
 		t.Errorf("a target that is not there: warnings: %s", got)
 	}
 	// Applied together, faster than the caches follow: there is nothing to warn about.
@@ -321,17 +322,20 @@ func TestRulebook(t *testing.T) {
 		if strings.Contains(name, "other-namespace") || strings.HasSuffix(name, "-version") || strings.HasSuffix(name, "SL018/bad-version") || strings.HasPrefix(name, "SL011/bad-namespace") {
 			continue // the case is about namespaces that this test changes, or about versions that the API server does not know
 		}
+		docs := slices.DeleteFunc(documents(t, path), func(u *unstructured.Unstructured) bool { return u.GetKind() == "Namespace" })
+		if !servedCase(t, path, docs) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			heard.take()
 			namespace := c.unmeshed(t)
-			docs := slices.DeleteFunc(documents(t, path), func(u *unstructured.Unstructured) bool { return u.GetKind() == "Namespace" })
 			for _, doc := range docs {
 				measured(t, doc)
 			}
 			last := in(namespace, docs[len(docs)-1])
 			written := map[string]bool{}
 			for _, doc := range docs[:len(docs)-1] {
-				must(t, unjudged.Create(t.Context(), in(namespace, doc)))
+				c.store(t, unjudged, in(namespace, doc))
 				written[doc.GetKind()+"/"+doc.GetName()] = true
 			}
 			c.waitForCaches(t, namespace, len(written))
@@ -384,6 +388,36 @@ func TestAutoscalersOfWholePods(t *testing.T) {
 		if got := heard.take(); strings.Count(got, "spec.metrics[0]: SL011: cpu of type Resource is that of whole pods") != want {
 			t.Errorf("%s: %q", mode, got)
 		}
+	}
+}
+
+// servedCase tells whether a case of the rulebook is one that the webhook is asked about: a write at apply, of kinds that
+// it is sent and keeps in its caches.
+func servedCase(t *testing.T, path string, docs []*unstructured.Unstructured) bool {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	must(t, err)
+	if bytes.Contains(raw, []byte("# place: ")) || bytes.Contains(raw, []byte("# world: ")) || strings.Contains(filepath.Base(path), "delete") {
+		return false
+	}
+	for _, doc := range docs {
+		switch doc.GetKind() {
+		case "Canary", "HorizontalPodAutoscaler":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// store writes an object with its status, which has an endpoint of its own.
+func (c *cluster) store(t *testing.T, kube client.Client, object *unstructured.Unstructured) {
+	t.Helper()
+	status, has := object.Object["status"]
+	must(t, kube.Create(t.Context(), object))
+	if has {
+		object.Object["status"] = status
+		must(t, kube.Status().Update(t.Context(), object))
 	}
 }
 

@@ -109,15 +109,11 @@ func alone(context.Context, string, bool) (validate.World, error) { return valid
 // releases gathers what has to do with the releases of a namespace.
 func (c *caches) releases(ctx context.Context, namespace string, live bool) (validate.World, error) {
 	labels, _ := c.namespaceLabels(namespace)
-	if !live {
-		return validate.World{NamespaceLabels: labels, Canaries: c.canaries.in(namespace), HPAs: c.hpas.in(namespace)}, nil
+	world := validate.World{Cluster: c.relatives.index, NamespaceLabels: labels, Meshes: c.meshes.all()}
+	if live {
+		world.Cluster = c.relatives.live(ctx)
 	}
-	canaries, err := c.canaries.live(ctx, namespace)
-	if err != nil {
-		return validate.World{}, err
-	}
-	hpas, err := c.hpas.live(ctx, namespace)
-	return validate.World{NamespaceLabels: labels, Canaries: canaries, HPAs: hpas}, err
+	return world, nil
 }
 
 // membership gathers what an object of a namespace may belong to.

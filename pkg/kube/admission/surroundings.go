@@ -15,9 +15,12 @@ import (
 // surroundings gathers what an object of the mesh leads to.
 func (c *caches) surroundings(ctx context.Context, _ string, live bool) (validate.World, error) {
 	if live {
-		return validate.World{Objects: &liveObjects{cachedObjects: cachedObjects{c}, ctx: ctx, known: map[mesh.ObjectRef]metav1.Object{}}}, nil
+		return validate.World{
+			Objects: &liveObjects{cachedObjects: cachedObjects{c}, ctx: ctx, known: map[mesh.ObjectRef]metav1.Object{}},
+			Cluster: c.relatives.live(ctx),
+		}, nil
 	}
-	return validate.World{Objects: cachedObjects{c}}, nil
+	return validate.World{Objects: cachedObjects{c}, Cluster: c.relatives.index}, nil
 }
 
 // reader is a collection whose objects are asked for one by one.

@@ -17,7 +17,7 @@ func (s *shell) seeRules(ctx context.Context, v *view) error {
 	if !canary.MayStart(v.canary) {
 		return nil
 	}
-	world := validate.World{At: validate.RolloutStart}
+	index := validate.NewIndex()
 	canaries, err := s.list(ctx, v, kindCanary)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (s *shell) seeRules(ctx context.Context, v *view) error {
 	for i := range canaries {
 		// One that does not decode is reported when its own turn comes.
 		if other, err := s.decoded.canaries.of(&canaries[i]); err == nil {
-			world.Canaries = append(world.Canaries, other)
+			index.Set(kindCanary.Kind, other)
 		}
 	}
 	scalers, err := s.list(ctx, v, kindHPA)
@@ -34,9 +34,10 @@ func (s *shell) seeRules(ctx context.Context, v *view) error {
 	}
 	for i := range scalers {
 		if hpa, err := s.decoded.scalers.of(&scalers[i]); err == nil {
-			world.HPAs = append(world.HPAs, hpa)
+			index.Set(kindHPA.Kind, hpa)
 		}
 	}
+	world := validate.World{At: validate.RolloutStart, Cluster: index}
 	v.obs.Blockers = append(v.obs.Blockers, validate.Denied(validate.Canary(nil, v.canary, world))...)
 	return nil
 }

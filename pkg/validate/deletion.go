@@ -1,0 +1,75 @@
+package validate
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
+
+// Deletion checks the deletion of something that a Canary may need. What goes with its namespace, or with the Canary
+// that made it, is nobody's to hold: callers do not ask about it.
+func Deletion(kind string, object metav1.Object, world World) []Finding {
+	var out []Finding
+	for _, rule := range []struct {
+		id    string
+		check func(string, metav1.Object, World) []problem
+	}{
+		{"SL015", deletedScaler},
+		{"SL049", deletedNeeded},
+	} {
+		if !speaks(rule.id, world.At) {
+			continue
+		}
+		for _, p := range rule.check(kind, object, world) {
+			out = append(out, p.finding(rule.id))
+		}
+	}
+	return world.policed(object, out)
+}
+
+var deletionPath = field.NewPath("metadata", "deletionTimestamp")
+
+// deletedScaler is SL015.
+func deletedScaler(kind string, object metav1.Object, world World) []problem {
+	if kind != kindHPA && kind != kindScaledObject || overridden(object) {
+		return nil
+	}
+	for _, canary := range world.canariesScaledBy(kind, object.GetNamespace(), object.GetName()) {
+		return one(deletionPath, Deny, "%s names it in autoscalerRef, and its primary, which serves users, follows it; remove autoscalerRef first, or annotate this with %s: <why>",
+			quoted(kindCanary, canary.Name), overrideAnnotation)
+	}
+	return nil
+}
+
+// deletedNeeded is SL049.
+func deletedNeeded(kind string, object metav1.Object, world World) []problem {
+	if overridden(object) {
+		return nil
+	}
+	namespace, name := object.GetNamespace(), object.GetName()
+	if owner := metav1.GetControllerOf(object); owner != nil && owner.Kind == kindCanary {
+		if canary := find[canaryv1beta1.Canary](world, kindCanary, namespace, owner.Name); canary != nil && canary.DeletionTimestamp == nil {
+			return one(deletionPath, Deny, "%s made it, needs it to serve users, and would make it again; delete the Canary instead, or annotate this with %s: <why>", quoted(kindCanary, owner.Name), overrideAnnotation)
+		}
+	}
+	switch kind {
+	case kindDeployment, kindDaemonSet:
+		for _, canary := range world.canariesOf(workload{namespace, "apps", kind, name}) {
+			return one(deletionPath, Warn, "%s releases it; users stay on its primary, and no release can start until it is back", quoted(kindCanary, canary.Name))
+		}
+	case kindMetricTemplate:
+		for _, canary := range staying[canaryv1beta1.Canary](world, kindCanary, measures, key(namespace, name)) {
+			severity := Warn
+			if running(canary) {
+				severity = Deny
+			}
+			return one(deletionPath, severity, "%s judges its releases by it, and without it no check passes; remove the metric there first", quoted(kindCanary, canary.Namespace+"/"+canary.Name))
+		}
+	case kindAlertProvider:
+		for _, canary := range staying[canaryv1beta1.Canary](world, kindCanary, alerts, key(namespace, name)) {
+			return one(deletionPath, Warn, "%s sends its alerts there, and nobody would hear them; remove the alert there first", quoted(kindCanary, canary.Namespace+"/"+canary.Name))
+		}
+	}
+	return nil
+}
