@@ -9,6 +9,7 @@
 //	target.go    which proxy is meant
 //	workload.go  which pods are meant
 //	injector.go  what the webhook would answer about them
+//	lintprint.go what is found looks like
 //	planprint.go what a plan looks like
 //	complete.go  what the shell suggests
 package main
@@ -118,7 +119,7 @@ Exit codes of all commands:
 	})
 	flags.StringVar(&s.system, "sluice-namespace", sluice.SystemNamespace, "namespace that Sluice is installed in")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
-	cmd.AddCommand(checkInjectCommand(s), configCommand(s), planCommand(s), injectCommand(s), proxyStatusCommand(s), versionCommand(s))
+	cmd.AddCommand(checkInjectCommand(s), configCommand(s), planCommand(s), injectCommand(s), lintCommand(s), proxyStatusCommand(s), versionCommand(s))
 	return cmd
 }
 

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
@@ -132,19 +130,6 @@ func (s *shell) releases(files []string) ([]*canaryv1beta1.Canary, *validate.Ind
 		return nil, nil, false, errors.New("no file has a Canary")
 	}
 	return canaries, around, complete, nil
-}
-
-// decodeRelated reads an object of one of the rulebook's kinds.
-func decodeRelated(u *unstructured.Unstructured) (metav1.Object, error) {
-	kind, known := validate.KindOf(u.GroupVersionKind().GroupKind())
-	if !known {
-		return nil, fmt.Errorf("%s is no kind of the rulebook", u.GroupVersionKind())
-	}
-	raw, err := u.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	return kind.Decode(raw)
 }
 
 // planOne prints one plan, and says whether it ends as was asked for.

@@ -61,9 +61,26 @@ func (r Reader) Open(paths []string) ([]Document, error) {
 	return out, nil
 }
 
+// Located is an object, and where it was found.
+type Located struct {
+	Object *unstructured.Unstructured
+	// Source is the file, with the number of the document if it has several.
+	Source string
+}
+
 // Objects gives the objects in the documents. Where two have the same object, the later counts, as it would for kubectl
 // apply.
 func (r Reader) Objects(documents []Document) ([]*unstructured.Unstructured, []Problem) {
+	located, problems := r.Located(documents)
+	out := make([]*unstructured.Unstructured, 0, len(located))
+	for _, l := range located {
+		out = append(out, l.Object)
+	}
+	return out, problems
+}
+
+// Located is Objects with the places.
+func (r Reader) Located(documents []Document) ([]Located, []Problem) {
 	c := &collector{Reader: r, at: map[key]int{}}
 	for _, document := range documents {
 		objects, problems := document.Objects()
@@ -72,11 +89,7 @@ func (r Reader) Objects(documents []Document) ([]*unstructured.Unstructured, []P
 			c.object(object)
 		}
 	}
-	out := make([]*unstructured.Unstructured, 0, len(c.found))
-	for _, f := range c.found {
-		out = append(out, f.object)
-	}
-	return out, c.problems
+	return c.found, c.problems
 }
 
 func (r Reader) open(path string) ([]byte, error) {
@@ -162,15 +175,10 @@ func (k key) String() string {
 	return strings.Join(slices.DeleteFunc([]string{k.kind.Kind, k.namespace, k.name}, func(s string) bool { return s == "" }), "/")
 }
 
-type found struct {
-	object *unstructured.Unstructured
-	source string
-}
-
 // collector gathers the objects of all files.
 type collector struct {
 	Reader
-	found    []found
+	found    []Located
 	at       map[key]int
 	problems []Problem
 }
@@ -228,9 +236,9 @@ func (c *collector) keep(source string, u *unstructured.Unstructured) {
 	i, twice := c.at[k]
 	if !twice {
 		c.at[k] = len(c.found)
-		c.found = append(c.found, found{object: u, source: source})
+		c.found = append(c.found, Located{Object: u, Source: source})
 		return
 	}
-	c.problem(source, fmt.Errorf("%s is in %s too, and this one counts; remove one of them", k, c.found[i].source))
-	c.found[i] = found{object: u, source: source}
+	c.problem(source, fmt.Errorf("%s is in %s too, and this one counts; remove one of them", k, c.found[i].Source))
+	c.found[i] = Located{Object: u, Source: source}
 }
