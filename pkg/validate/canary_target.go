@@ -48,7 +48,7 @@ func canaryTargetKind(c change[canaryv1beta1.Canary]) []problem {
 			version = "v1"
 		}
 		return []problem{{
-			path.Child("apiVersion"), Deny,
+			path.Child("apiVersion"), Warn, // the kind alone decides, as it always did
 			fmt.Sprintf("there is no %s in %s; set apiVersion to %s", ref.Kind, ref.APIVersion, version),
 		}}
 	}

@@ -44,9 +44,14 @@ func group(apiVersion string) string {
 	return before
 }
 
+// targetOf is what a Canary releases. Its kind says which group that is in; what apiVersion says is SL022's matter.
 func targetOf(canary *canaryv1beta1.Canary) workload {
 	ref := canary.Spec.TargetRef
-	return workload{canary.Namespace, group(ref.APIVersion), ref.Kind, ref.Name}
+	of, known := targetGroups[ref.Kind]
+	if !known {
+		of = group(ref.APIVersion)
+	}
+	return workload{canary.Namespace, of, ref.Kind, ref.Name}
 }
 
 func scaledByHPA(hpa *autoscalingv2.HorizontalPodAutoscaler) workload {
