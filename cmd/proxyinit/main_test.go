@@ -7,7 +7,6 @@ import (
 
 	"github.com/vishvananda/netns"
 
-	"github.com/sluice-mesh/sluice/pkg/inject/redirect"
 	"github.com/sluice-mesh/sluice/test/podnet"
 )
 
@@ -41,16 +40,6 @@ func TestCommandLine(t *testing.T) {
 			}
 		})
 	}
-}
-
-// settings reads them, or fails the test.
-func settings(t *testing.T, pairs ...string) redirect.Settings {
-	t.Helper()
-	s, err := redirect.FromEnvironment(environment(pairs...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // TestVerify: the same program that redirects in one pod finds out in another whether somebody did, before and after.

@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/containernetworking/cni/libcni"
 	"github.com/google/nftables"
 	"github.com/vishvananda/netns"
 
+	"github.com/sluice-mesh/sluice/cmd/sluice-cni/conflist"
 	"github.com/sluice-mesh/sluice/test/podnet"
 )
 
@@ -230,5 +233,43 @@ func TestPluginInBadCompany(t *testing.T) {
 		if table.Name == "sluice" {
 			t.Error("there is a table sluice in the network of the node")
 		}
+	}
+}
+
+// TestRuntimeTellsAnnotations calls the plugin through the library that runtimes call plugins with, with the entry that the
+// agent writes: what the entry declares is what makes a runtime tell the annotations, and it takes our answer.
+func TestRuntimeTellsAnnotations(t *testing.T) {
+	pod := podnet.New(t)
+	text, err := conflist.Add([]byte(`{"name":"net","cniVersion":"1.0.0","plugins":[{"type":"ptp"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := libcni.NetworkConfFromBytes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list.Plugins = list.Plugins[1:] // what is tried is ours
+	dir := t.TempDir()
+	if err := os.Symlink(own, filepath.Join(dir, list.Plugins[0].Network.Type)); err != nil {
+		t.Fatal(err)
+	}
+	runtime := libcni.NewCNIConfigWithCacheDir([]string{dir}, t.TempDir(), nil)
+	add := func(annotations map[string]string) error {
+		_, err := runtime.AddNetworkList(t.Context(), list, &libcni.RuntimeConf{
+			ContainerID: "sandbox", NetNS: pathOf(pod), IfName: "eth0", Args: [][2]string{{"K8S_POD_NAMESPACE", "demo"}, {"K8S_POD_NAME", "web-1"}},
+			CapabilityArgs: map[string]any{"io.kubernetes.cri.pod-annotations": annotations},
+		})
+		return err
+	}
+	if err := add(map[string]string{"other": "pod"}); err != nil {
+		t.Errorf("a pod that does not ask: %v", err)
+	}
+	// No plugin ran before, so that what asks is refused: it was heard.
+	if err := add(map[string]string{"sluice.dev/redirected-by": "sluice-cni"}); err == nil || !strings.Contains(err.Error(), "redirect pod demo/web-1 to its proxy: no plugin ran before") {
+		t.Errorf("a pod that asks: got %v", err)
 	}
 }

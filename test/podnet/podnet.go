@@ -4,6 +4,7 @@ package podnet
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -171,9 +172,10 @@ type Dial struct {
 func (d Dial) From(t *testing.T, from netns.NsHandle, e Ends) (answer string, err error) {
 	In(t, from, func() {
 		// Of this thread only: the kernel remembers the user that a socket was made by.
-		unix.Setfsgid(d.GID)
-		unix.Setfsuid(d.UID)
-		defer func() { unix.Setfsuid(0); unix.Setfsgid(0) }()
+		if err = errors.Join(unix.Setfsgid(d.GID), unix.Setfsuid(d.UID)); err != nil {
+			return
+		}
+		defer func() { err = errors.Join(err, unix.Setfsuid(0), unix.Setfsgid(0)) }()
 		var conn net.Conn
 		conn, err = net.DialTimeout(e.Network, net.JoinHostPort(d.Host, fmt.Sprint(d.To)), 3*time.Second)
 		if err != nil {

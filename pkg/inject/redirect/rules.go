@@ -38,6 +38,7 @@ type Family struct {
 }
 
 var (
+	// IPv4 and IPv6 are the two that there are.
 	IPv4 = Family{Keyword: "ip", bits: 32, Loopback: netip.MustParsePrefix("127.0.0.0/8")}
 	IPv6 = Family{Keyword: "ip6", bits: 128, Loopback: netip.MustParsePrefix("::1/128")}
 )
@@ -68,16 +69,19 @@ type Condition interface{ fmt.Stringer }
 type (
 	// NotTCP holds for every other protocol.
 	NotTCP struct{}
-	// FromUser and FromGroup hold for sockets that this user or group opened.
-	FromUser  struct{ UID uint32 }
+	// FromUser holds for sockets that this user opened.
+	FromUser struct{ UID uint32 }
+	// FromGroup holds for sockets that this group opened.
 	FromGroup struct{ GID uint32 }
 	// ToPorts holds for a range of destination ports.
 	ToPorts struct{ PortRange }
-	// ToPrefix and NotToPrefix hold for destinations inside and outside.
-	ToPrefix    struct{ netip.Prefix }
+	// ToPrefix holds for destinations inside.
+	ToPrefix struct{ netip.Prefix }
+	// NotToPrefix holds for destinations outside.
 	NotToPrefix struct{ netip.Prefix }
-	// ToLocal and FromLocal hold for addresses of this network namespace.
-	ToLocal   struct{}
+	// ToLocal holds for destinations that are addresses of this network namespace.
+	ToLocal struct{}
+	// FromLocal holds for sources that are.
 	FromLocal struct{}
 )
 
