@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/google/nftables"
 	"github.com/vishvananda/netns"
 
@@ -272,4 +273,33 @@ func TestRuntimeTellsAnnotations(t *testing.T) {
 	if err := add(map[string]string{"sluice.dev/redirected-by": "sluice-cni"}); err == nil || !strings.Contains(err.Error(), "redirect pod demo/web-1 to its proxy: no plugin ran before") {
 		t.Errorf("a pod that asks: got %v", err)
 	}
+}
+
+// FuzzAdd gives the plugin what a broken or hostile neighbour might write, in a network that is not there: a pod that does not
+// ask gets what the plugins before found, one that asks gets an error, and nobody gets a panic.
+func FuzzAdd(f *testing.F) {
+	for _, annotations := range []string{"", asking, `{}`, `null`, `["x"]`, `{"sluice.dev/redirected-by":"sluice-cni","appmesh.k8s.aws/ports":","}`} {
+		for _, previous := range []string{"", previous, "null", `"x"`, "[]", "{}"} {
+			f.Add([]byte(config(annotations, previous)), "K8S_POD_NAMESPACE=demo;K8S_POD_NAME=web-1")
+		}
+	}
+	f.Add([]byte(`{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"sluice.dev/redirected-by":"sluice-cni"}},"runtimeConfig":null}`), ";;=;")
+	f.Fuzz(func(t *testing.T, stdin []byte, arguments string) {
+		var out, remarks bytes.Buffer
+		args := &skel.CmdArgs{StdinData: stdin, Args: arguments, Netns: "/var/run/netns/gone"}
+		err := plugin{out: &out, remarks: &remarks}.add(args)
+		c, unreadable := readCall(args)
+		switch {
+		case unreadable != nil:
+			if err == nil {
+				t.Fatal("what cannot be read was done")
+			}
+		case c.asks():
+			if err == nil || out.Len() > 0 {
+				t.Fatalf("it asks, and gets %s, %v", out.Bytes(), err)
+			}
+		case err != nil || !json.Valid(out.Bytes()) || len(c.previous) > 0 && !bytes.Equal(out.Bytes(), c.previous):
+			t.Fatalf("it does not ask, and gets %s, %v", out.Bytes(), err)
+		}
+	})
 }

@@ -38,8 +38,9 @@ type Family struct {
 }
 
 var (
-	// IPv4 and IPv6 are the two that there are.
+	// IPv4 is in table "ip".
 	IPv4 = Family{Keyword: "ip", bits: 32, Loopback: netip.MustParsePrefix("127.0.0.0/8")}
+	// IPv6 is in table "ip6".
 	IPv6 = Family{Keyword: "ip6", bits: 128, Loopback: netip.MustParsePrefix("::1/128")}
 )
 
