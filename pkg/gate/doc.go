@@ -15,5 +15,13 @@
 // What a workload's pods cannot tell, because they crash, or never answer, or cannot be read, their callers' Envoys count on
 // the other side: BothSides joins the two.
 //
+// The continuous judge takes ticks, what both versions did in a second, and needs no window:
+//
+//	Tick ---> Evidence ---> Standard.Judge ---> Judgement
+//	          a few sums, whatever the time     Verdict, and what it rests on
+//
+// Read continuous.go first, then evidence.go; ratio.go and dispersion.go have the mathematics. docs/judges.md explains it to
+// users, with figures that test/judges simulates.
+//
 // Everything here is pure: the caller brings the samples and the clock.
 package gate
