@@ -203,13 +203,16 @@ const (
 
 // AnalysisGate tunes how samples become a verdict.
 type AnalysisGate struct {
-	// Mode is the judge: Interval (if absent) or Continuous.
+	// Mode is the judge: Interval (if absent) or Continuous. The continuous judge compares the canary with the primary and
+	// with the ranges of request-success-rate and request-duration on every reading of their Envoys, about once a second,
+	// and rolls back as soon as the evidence allows it. The checks of every interval then only hold and advance: what they
+	// find out of range in these two metrics is no failed check.
 	Mode GateMode `json:"mode,omitempty"`
 	// FalseRollbackRate is the share of healthy rollouts that the continuous judge may roll back, with a percent
-	// sign ("1%"); 1% if absent.
+	// sign ("1%"); more than 0% and less than 50%; 1% if absent or not such a number.
 	FalseRollbackRate string `json:"falseRollbackRate,omitempty"`
-	// NoData is what a check without data counts as: Fail (if absent) or Hold.
+	// NoData is what a check without data counts as: Fail or Hold. Absent means Fail; in mode Continuous, Hold.
 	NoData GateNoData `json:"noData,omitempty"`
-	// DryRun reports the continuous judge's verdict and does not act on it.
+	// DryRun reports the continuous judge's verdict and does not act on it: the checks decide as in mode Interval.
 	DryRun bool `json:"dryRun,omitempty"`
 }

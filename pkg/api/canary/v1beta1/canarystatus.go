@@ -122,6 +122,8 @@ type RolloutStatus struct {
 	Why string `json:"why,omitempty"`
 	// Metrics are the results of the last check.
 	Metrics []MetricResult `json:"metrics,omitempty"`
+	// Evidence is what the continuous judge has seen of the rollout; absent where analysis.gate.mode is not Continuous.
+	Evidence *EvidenceStatus `json:"evidence,omitempty"`
 	// HooksPassed are the names of the pre-rollout webhooks that passed already and are not called again.
 	HooksPassed []string `json:"hooksPassed,omitempty"`
 }
@@ -168,4 +170,54 @@ type MetricResult struct {
 	Samples int64 `json:"samples,omitempty"`
 	// Message explains a verdict that is not Pass.
 	Message string `json:"message,omitempty"`
+}
+
+// EvidenceStatus is what the continuous judge has seen of a rollout. It is written at every step and every verdict, and
+// every ten seconds at most in between; a new leader goes on from it. Numbers are text, as precise as they are worth
+// reading.
+type EvidenceStatus struct {
+	// Verdict is Fail when the release is to be rolled back, Pass when every metric is shown to meet its range,
+	// else Inconclusive.
+	Verdict Verdict `json:"verdict"`
+	// Message explains the verdict in one sentence.
+	Message string `json:"message,omitempty"`
+	// LogEvidence is the natural logarithm of the evidence for a rollback.
+	LogEvidence string `json:"logEvidence,omitempty"`
+	// Limit is the value of logEvidence that rolls back: the logarithm of one over the false-rollback rate.
+	Limit string `json:"limit,omitempty"`
+	// Ticks is how many readings of both versions were taken in, about one per second.
+	Ticks int64 `json:"ticks,omitempty"`
+	// RecordedTime is when this was written.
+	RecordedTime metav1.Time `json:"recordedTime,omitzero"`
+	// Metrics are the parts of the evidence, one for each metric that is judged.
+	Metrics []MetricEvidence `json:"metrics,omitempty"`
+}
+
+// MetricEvidence is the part of the evidence that one metric gives.
+type MetricEvidence struct {
+	// Name of the metric.
+	Name string `json:"name"`
+	// Verdict is Fail for the metric that tells most of a failure.
+	Verdict Verdict `json:"verdict"`
+	// Canary and Primary are the requests that each of the two versions had, and how many of them were bad: failed for
+	// request-success-rate, slower than the range allows for request-duration.
+	Canary EvidenceCounts `json:"canary"`
+	// Primary counts from when the rollout began, canary from its first step.
+	Primary EvidenceCounts `json:"primary"`
+	// LogEvidence is the natural logarithm of the evidence for a rollback that this metric gives.
+	LogEvidence string `json:"logEvidence,omitempty"`
+	// Dispersion says how many times more bad requests scatter than if they came independently of each other.
+	Dispersion string `json:"dispersion,omitempty"`
+	// Owed is how many bad requests the canary has to make up for, by good ones, before its next step; empty for none.
+	Owed string `json:"owed,omitempty"`
+	// State is what a new leader goes on from: the sums that the above follow from.
+	State string `json:"state,omitempty"`
+}
+
+// EvidenceCounts are requests of one version.
+type EvidenceCounts struct {
+	// Requests that ended.
+	Requests int64 `json:"requests"`
+	// Bad requests among them.
+	Bad int64 `json:"bad"`
 }
