@@ -4,6 +4,7 @@ import (
 	"time"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/gate"
 )
 
 // Observation is everything that varies: what the shell saw just before it asks Next. Nothing in it is remembered.
@@ -45,6 +46,8 @@ type Observation struct {
 	// over the span that MetricWindow names, and those that were asked for (Plan.Ask) by Question.Key. One of the former
 	// without an entry has no data, one of the latter is asked for.
 	Metrics map[string]Measurement
+	// Evidence is what the continuous judge has been shown of this rollout up to now, nil where nobody reads both versions.
+	Evidence *gate.Evidence
 	// MeasuringSince is when this process began to watch the pods. A check waits until one interval was watched, so
 	// that a restarted process does not mistake its own blindness for missing traffic. Zero: long enough ago.
 	MeasuringSince time.Time

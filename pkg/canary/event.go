@@ -74,6 +74,13 @@ const (
 	// ReasonWeightsRepaired is a router that somebody else wrote to.
 	ReasonWeightsRepaired = "WeightsRepaired"
 
+	// ReasonWatchingPrimary is a first step that waits until the continuous judge knows the primary.
+	ReasonWatchingPrimary = "WatchingPrimary"
+	// ReasonOwing is a step that waits until good requests make up for bad ones.
+	ReasonOwing = "MakingUp"
+	// ReasonWouldRollBack is a verdict of the continuous judge in a dry run.
+	ReasonWouldRollBack = "WouldRollBack"
+
 	// ReasonRollingBack says what for, ReasonFailed that it happened.
 	ReasonRollingBack = "RollingBack"
 	ReasonFailed      = "CanaryFailed"

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/gate"
 )
 
 // broken lists the laws that a plan breaks. They hold for every state and every observation.
@@ -59,6 +60,12 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 		}
 		law(is == next, "a step from %d to %d, the schedule has %d", was, is, next)
 	}
+	if j, judged := (&pass{settings: settings{c}, obs: obs}).judgedContinuously(); judged && (settings{c}).actsContinuously() {
+		law(is <= was || was == 0 || !j.Owing(), "a step while bad requests are not made up for")
+		law(is <= was || j.Verdict != gate.Fail, "a step against the continuous judge")
+		law(is <= was || was > 0 || obs.Evidence.Ticks >= readingsFirst, "a first step before the primary is known")
+		law(is == 0 || j.Verdict != gate.Fail || !obs.Primary.serves(), "traffic stays although the continuous judge says Fail")
+	}
 	law(after.FailedChecks <= before.FailedChecks+1, "more than one failed check at once")
 	if r := after.Rollout; r != nil && before.Rollout != nil && after.Phase == progressing && before.Phase == progressing {
 		law(r.MinPrimaryReplicas >= before.Rollout.MinPrimaryReplicas, "the primary's floor sank during the rollout")
@@ -86,13 +93,13 @@ func TestLaws(t *testing.T) {
 		w := newWorld(t, file(t, shared, "canary.yaml"), file(t, shared, "deployment.yaml"))
 		steps := rapid.SliceOfN(rapid.Custom(scene), 1, 40).Draw(t, "scenes")
 		good := rapid.Bool().Draw(t, "ends well")
-		success, want := "0", failed
+		success, serves, want := "0", "canary=20/100", failed
 		if good {
-			success, want = "100", canaryv1beta1.CanaryPhaseSucceeded
+			success, serves, want = "100", "canary=20/0", canaryv1beta1.CanaryPhaseSucceeded
 		}
 		for _, words := range append(steps, []string{"spec", "{suspend: false, skipAnalysis: false}"},
 			[]string{"writes", "on"}, []string{"acks"}, []string{"block"},
-			[]string{"at", "0s", "ready=all", "primaryready=all", "p99=10ms", "mesh=ok", "success=" + success},
+			[]string{"at", "0s", "ready=all", "primaryready=all", "p99=10ms", "mesh=ok", "success=" + success, serves, "primary=50/0", "crash=none"},
 			[]string{"push", "podinfo:final"}, []string{"at", "15m"}) {
 			w.log("> %s", strings.Join(words, " "))
 			if words[0] == "at" {
@@ -132,6 +139,8 @@ func scene(t *rapid.T) []string {
 			"ready=" + pick("all", "all", "all", "1", "0"),
 			"primaryready=" + pick("all", "all", "all", "1", "0"),
 			"mesh=" + pick("ok", "ok", "broken"),
+			"canary=" + pick("20/0", "20/0", "20/5/5", "0", "20/100"), "primary=" + pick("50/0", "50/30", "0"),
+			"crash=" + pick("none", "none", "none", "podinfo-1"),
 		}
 	case "push":
 		return []string{"push", pick("podinfo:3.1.0", "podinfo:3.1.1", "podinfo:3.1.2")}
@@ -145,7 +154,8 @@ func scene(t *rapid.T) []string {
 			"{analysis: {stepWeightPromotion: 30}}", "{analysis: {stepWeightPromotion: 0}}",
 			"{analysis: {iterations: 3}}", "{analysis: {iterations: 2}}", "{analysis: {iterations: null}}",
 			"{analysis: {match: [{headers: {x-canary: {exact: insider}}}]}}", "{analysis: {match: null}}",
-			"{analysis: {gate: {noData: Hold}}}", "{analysis: {threshold: 1}}")}
+			"{analysis: {gate: {noData: Hold}}}", "{analysis: {gate: {mode: Continuous}}}", "{analysis: {gate: {mode: Continuous}}}",
+			"{analysis: {gate: {mode: Continuous, dryRun: true}}}", "{analysis: {threshold: 1}}")}
 	case "acks", "writes":
 		return []string{verb, pick("on", "off")}
 	case "block":

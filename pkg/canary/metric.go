@@ -65,13 +65,22 @@ func (p *pass) judge() judgement {
 		result, e := p.judgeOne(m, got)
 		j.results = append(j.results, result)
 		switch {
+		case result.Verdict == canaryv1beta1.VerdictFail && p.judgesContinuously(m):
+			j.hold(e, false) // a verdict on it is the continuous judge's
 		case result.Verdict == canaryv1beta1.VerdictFail && j.failed == nil:
 			j.failed = e
-		case result.Verdict == canaryv1beta1.VerdictInconclusive && j.inconclusive == nil:
-			j.inconclusive, j.counts = e, p.counts(got)
+		case result.Verdict == canaryv1beta1.VerdictInconclusive:
+			j.hold(e, p.counts(got))
 		}
 	}
 	return j
+}
+
+// hold notes the first metric without a verdict.
+func (j *judgement) hold(e *Event, counts bool) {
+	if j.inconclusive == nil {
+		j.inconclusive, j.counts = e, counts
+	}
 }
 
 // judgeOne gives the result of one metric, and the event unless it passed.

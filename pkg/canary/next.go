@@ -89,6 +89,7 @@ func (p *pass) plan() Plan {
 		p.wake(time.Second)
 	}
 	r.Why = p.why
+	p.recordEvidence()
 	p.st.ObservedGeneration = p.Generation
 	p.setConditions()
 	plan := Plan{Events: p.events, Ask: p.ask, After: p.after, Why: p.why}

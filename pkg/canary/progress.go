@@ -30,6 +30,9 @@ func (p *pass) progress() {
 		p.rollBackAtThreshold() // it was held because the primary had no endpoint
 		return
 	}
+	if p.failedContinuously() {
+		return
+	}
 	notReady := p.canaryNotReady()
 	if p.pastDeadline(p.obs.Target, notReady) {
 		e := warning(ReasonCanaryNotReady, "canary %s %s not ready: %s", p.kindLower(), p.target(), notReady)
@@ -200,7 +203,7 @@ func (p *pass) holdUp(notReady string) *Event {
 	case !p.reached():
 		e = warning(ReasonMeshNotReady, "Halt %s advancement waiting for the proxies to take canary weight %d", p.full(), p.weight())
 	default:
-		return nil
+		return p.owes()
 	}
 	return &e
 }

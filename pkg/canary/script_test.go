@@ -24,6 +24,7 @@ import (
 //	push podinfo:3.1.1              somebody changes the target's image
 //	want Progressing weight=10      the state now; also failed= iterations= target= primary= floor= step= why="...",
 //	                                and what the router gives the canary: router= and, of an A/B test's requests, matched=
+//	                                and of the continuous judge verdict= says= ticks=
 //	event "..."                     was emitted since the last event line that matched; order counts
 //	quiet                           no event was emitted since then
 //
@@ -93,8 +94,8 @@ func (w *world) happens(words []string) error {
 		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                       // block "sentence": the rulebook objects
 		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil },      // acks off: proxies do not acknowledge
 		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },               // writes off: the router cannot be written
-		"restart":  func([]string) error { w.obs.MeasuringSince, w.obs.Hooks = w.now, nil; return nil },
-		"delete":   func([]string) error { w.target = nil; return nil }, // somebody deletes the target
+		"restart":  w.restart,                                                                       // another process takes over
+		"delete":   func([]string) error { w.target = nil; return nil },                             // somebody deletes the target
 	}
 	do, ok := verbs[words[0]]
 	if !ok {
@@ -111,12 +112,16 @@ func (w *world) at(args []string) error {
 	}
 	to := epoch.Add(d)
 	for !w.next.IsZero() && w.next.Before(to) {
-		w.now = w.next
+		if err := w.live(w.next); err != nil {
+			return err
+		}
 		if err := w.settle(); err != nil {
 			return err
 		}
 	}
-	w.now = to
+	if err := w.live(to); err != nil {
+		return err
+	}
 	for _, arg := range args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
 		if err := w.set(key, value); err != nil {
@@ -140,6 +145,10 @@ func (w *world) set(key, value string) error {
 		w.primaryReady, err = pods(value)
 	case "mesh": // mesh=broken: generated objects are missing
 		w.meshBroken = value == "broken"
+	case "canary", "primary": // canary=25/50/2: 25 requests a second, 50 % fail and 2 % are slow
+		err = w.trial.serves(key, value)
+	case "crash": // crash=podinfo-1: a pod of the canary crashes again and again; crash=none
+		w.trial.crash = value
 	default:
 		if side, err := w.sides.set(key, value); side {
 			w.obs.Metrics[canaryv1beta1.MetricRequestSuccessRate] = w.sides.measured()
@@ -213,6 +222,9 @@ func (w *world) want(args []string) error {
 	}
 	got["asked"] = strconv.Itoa(w.asked)
 	got["apex"] = map[bool]string{true: "primary", false: "target"}[w.obs.ApexReady]
+	if e := evidenceOf(st); e != nil {
+		got["verdict"], got["says"], got["ticks"] = string(e.Verdict), e.Message, strconv.FormatInt(e.Ticks, 10)
+	}
 	if string(st.Phase) != args[0] {
 		return fmt.Errorf("phase is %s", st.Phase)
 	}

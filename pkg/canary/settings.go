@@ -130,7 +130,7 @@ func (s settings) iterations() int {
 // holdsOnNoData tells whether a check without data waits instead of failing.
 func (s settings) holdsOnNoData() bool {
 	g := s.analysis().Gate
-	return g != nil && g.NoData == canaryv1beta1.GateNoDataHold
+	return g != nil && (g.NoData == canaryv1beta1.GateNoDataHold || g.NoData == "" && s.actsContinuously())
 }
 
 // metricInterval is the span that a metric asks for.

@@ -49,7 +49,10 @@ func (p *pass) unsupported() []string {
 	add(p.Spec.AutoscalerRef != nil && p.kind() != nil && !p.kind().Autoscaled(),
 		"autoscalerRef (a "+p.Spec.TargetRef.Kind+" cannot be scaled)")
 	add(len(a.Alerts) > 0, "analysis.alerts")
-	add(a.Gate != nil && a.Gate.Mode == canaryv1beta1.GateModeContinuous, "analysis.gate.mode Continuous (runs as Interval)")
+	add(a.Gate != nil && a.Gate.Mode == canaryv1beta1.GateModeContinuous && !p.continuous(),
+		"analysis.gate.mode Continuous (runs as Interval: no metric with a range that the Envoys answer for)")
+	add(a.Gate != nil && a.Gate.FalseRollbackRate != "" && !p.declaresRate(),
+		"analysis.gate.falseRollbackRate (runs as 1%: write a percentage between 0% and 50%, such as 0.5%)")
 	add(p.Spec.RevertOnDeletion, "revertOnDeletion")
 	add(p.Spec.AutoscalerRef != nil && p.Spec.AutoscalerRef.Kind != canaryv1beta1.AutoscalerKindHPA,
 		"autoscalerRef of a kind other than HorizontalPodAutoscaler")

@@ -32,6 +32,7 @@ type world struct {
 	copies, previous    map[string]string // the primary's, and what they held before
 	hooks               map[string][]string
 	sides               sides
+	trial               trial
 
 	meshBroken, lag, noWrites, crash bool
 	meanwhile                        []string // what happens while the process is away
@@ -116,6 +117,7 @@ func (w *world) look() Observation {
 	if w.lag {
 		o.WeightsPending = []string{"client-1"}
 	}
+	o.Evidence = w.trial.gathered(w.canary)
 	if w.meshBroken {
 		o.MeshReady, o.Missing = false, []string{"VirtualNode podinfo-canary"}
 	}
