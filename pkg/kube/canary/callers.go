@@ -136,11 +136,7 @@ func (p *poll) addCalls(sample CallerSample, now time.Time) {
 // window joins what the target's pods counted in a span with what their callers saw.
 func (p *poll) window(c *canaryv1beta1.Canary, span canary.Span) gate.Window {
 	_, target := canary.CalledNodes(c)
-	history := p.called[types.NamespacedName{Namespace: c.Namespace, Name: target}]
-	if history == nil {
-		return p.history.Window(span.From, span.To)
-	}
-	return gate.BothSides(&p.history, history, span.From, span.To)
+	return p.sides(&p.history, types.NamespacedName{Namespace: c.Namespace, Name: target}, span.From, span.To)
 }
 
 // called are the virtual nodes whose callers are to be asked, with the poll of each.

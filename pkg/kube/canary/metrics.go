@@ -23,6 +23,7 @@ type gauges struct {
 	analysis  *prometheus.GaugeVec
 	successes *prometheus.CounterVec
 	failures  *prometheus.CounterVec
+	evidence  evidenceMetrics
 
 	mu      sync.Mutex
 	targets map[types.NamespacedName]string // target by Canary, to count them and to clean up behind them
@@ -50,6 +51,7 @@ func newGauges(registry prometheus.Registerer) *gauges {
 		targets:   map[types.NamespacedName]string{},
 	}
 	registry.MustRegister(g.info, g.total, g.status, g.weight, g.duration, g.analysis, g.successes, g.failures)
+	g.evidence = newEvidenceMetrics(registry)
 	return g
 }
 
@@ -70,6 +72,7 @@ func (g *gauges) recorded(before *canaryv1beta1.Canary, after *canaryv1beta1.Can
 			g.measured(name, namespace, m)
 		}
 	}
+	g.evidence.recorded(name, namespace, evidenceOf(&before.Status), evidenceOf(after))
 	if before.Status.Phase == after.Phase {
 		return
 	}
@@ -119,6 +122,7 @@ func (g *gauges) forget(key types.NamespacedName) {
 	g.weight.DeleteLabelValues(target, key.Namespace)
 	g.weight.DeleteLabelValues(target+"-primary", key.Namespace)
 	g.duration.DeleteLabelValues(target, key.Namespace)
+	g.evidence.forget(target, key.Namespace)
 	g.analysis.DeletePartialMatch(prometheus.Labels{"name": target, "namespace": key.Namespace})
 }
 

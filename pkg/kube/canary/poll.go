@@ -20,6 +20,10 @@ type Pod struct {
 	Name, Namespace string
 	// IP is where its Envoy answers.
 	IP string
+	// Primary tells that it is a pod of the primary, not of the target.
+	Primary bool
+	// CrashLooping tells that one of its containers ends again and again.
+	CrashLooping bool
 }
 
 // StatsReader reads the counters of Envoys.
@@ -35,7 +39,11 @@ type poll struct {
 
 	mu      sync.Mutex
 	pods    map[string]Pod
+	reading map[string]bool // the pods, by UID, whose answer is awaited
 	history gate.History
+	// primary is the history of the primary's pods. They are read only where the continuous judge compares with them.
+	primary gate.History
+	trial   trial
 	// called are the histories of what callers saw. The set does not change.
 	called map[types.NamespacedName]*gate.History
 }
@@ -46,7 +54,7 @@ func (s *shell) watchPods(c *canaryv1beta1.Canary, session *session, pods []Pod)
 	begins := session.poll == nil
 	if begins {
 		ctx, cancel := context.WithCancel(s.background)
-		p := &poll{cancel: cancel, since: s.clock.Now(), pods: map[string]Pod{}, called: called(c)}
+		p := &poll{cancel: cancel, since: s.clock.Now(), pods: map[string]Pod{}, reading: map[string]bool{}, called: called(c)}
 		session.poll = p
 		s.work.start(func() { s.pollLoop(ctx, keyOf(c), p) })
 	}
@@ -73,42 +81,60 @@ func (p *poll) set(pods []Pod) {
 	for _, pod := range pods {
 		now[pod.UID] = pod
 	}
-	for uid := range p.pods {
+	for uid, pod := range p.pods {
 		if _, still := now[uid]; !still {
-			p.history.Remove(uid) // what it counted stays
+			p.of(pod).Remove(uid) // what it counted stays
 		}
 	}
 	p.pods = now
+}
+
+// of is the history that a pod's samples belong to.
+func (p *poll) of(pod Pod) *gate.History {
+	if pod.Primary {
+		return &p.primary
+	}
+	return &p.history
 }
 
 func (s *shell) pollLoop(ctx context.Context, key types.NamespacedName, p *poll) {
 	ticker := s.clock.NewTicker(s.pollInterval)
 	defer ticker.Stop()
 	for {
-		if changed := s.pollOnce(ctx, p); changed && ctx.Err() == nil {
-			s.wake(key) // a pod was lost or found again: the conditions say so
+		changed := s.pollOnce(ctx, p)
+		look, soon := p.tick(s.clock.Now())
+		if (changed || look) && ctx.Err() == nil {
+			s.wake(key) // a pod was lost or found again, which the conditions say; or there is a verdict
+		}
+		var again <-chan time.Time
+		if soon {
+			again = s.clock.After(s.pollInterval / 4)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
+		case <-again:
 		}
 	}
 }
 
-// pollOnce reads all pods at the same time and says whether the set of unreachable ones changed.
+// pollOnce reads all pods at the same time and says whether the set of unreachable ones changed. It does not wait longer
+// than until the next round is due: a pod that hangs must not hide what the others count.
 func (s *shell) pollOnce(ctx context.Context, p *poll) bool {
 	p.mu.Lock()
 	pods := make([]Pod, 0, len(p.pods))
 	for _, pod := range p.pods {
-		pods = append(pods, pod)
+		if !p.reading[pod.UID] {
+			p.reading[pod.UID] = true
+			pods = append(pods, pod)
+		}
 	}
 	before := len(p.history.Unreachable())
 	p.mu.Unlock()
 
-	// A pod that does not answer within a few polls is as good as unreachable; the next round must not wait for it.
+	// A pod that does not answer within a few polls is as good as unreachable.
 	ctx, cancel := context.WithTimeout(ctx, 3*s.pollInterval)
-	defer cancel()
 	var round sync.WaitGroup
 	for _, pod := range pods {
 		round.Go(func() {
@@ -116,7 +142,17 @@ func (s *shell) pollOnce(ctx context.Context, p *poll) bool {
 			p.add(pod, sample, err, s.clock.Now())
 		})
 	}
-	round.Wait()
+	all := make(chan struct{})
+	s.work.start(func() {
+		round.Wait()
+		cancel()
+		close(all)
+	})
+	select {
+	case <-all:
+	case <-s.clock.After(s.pollInterval):
+	case <-ctx.Done():
+	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -126,16 +162,17 @@ func (s *shell) pollOnce(ctx context.Context, p *poll) bool {
 func (p *poll) add(pod Pod, sample gate.Sample, err error, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.reading, pod.UID)
 	if _, still := p.pods[pod.UID]; !still {
 		return // deleted while it was being read: its failure to answer means nothing
 	}
 	if err != nil {
-		p.history.AddUnreachable(pod.UID, now, err)
+		p.of(pod).AddUnreachable(pod.UID, now, err)
 		return
 	}
 	// One clock for samples and windows, whoever read the sample.
 	sample.Pod, sample.At = pod.UID, now
-	p.history.Add(sample)
+	p.of(pod).Add(sample)
 }
 
 // measured adds the built-in metrics to an observation.

@@ -247,6 +247,11 @@ func slimPod(object any) (any, error) {
 			slim.Status.Conditions = append(slim.Status.Conditions, corev1.PodCondition{Type: condition.Type, Status: condition.Status})
 		}
 	}
+	for _, status := range pod.Status.ContainerStatuses {
+		if crashLooping(status) {
+			slim.Status.ContainerStatuses = append(slim.Status.ContainerStatuses, corev1.ContainerStatus{Name: status.Name, State: status.State})
+		}
+	}
 	return slim, nil
 }
 

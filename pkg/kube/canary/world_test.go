@@ -241,6 +241,7 @@ type traffic struct {
 
 	mu      sync.Mutex
 	failing bool
+	spares  string // the beginning of the names of pods that do not fail
 	deaf    bool
 	pods    map[string]*counted
 }
@@ -275,7 +276,7 @@ func (f *traffic) Read(_ context.Context, pod Pod) (gate.Sample, error) {
 	n := uint64(now.Sub(p.since).Seconds() * perSecond)
 	p.since = now
 	p.counters.Requests += n
-	if f.failing {
+	if f.failing && (f.spares == "" || !strings.HasPrefix(pod.Name, f.spares)) {
 		p.counters.Class[5] += n
 	} else {
 		p.counters.Class[2] += n
