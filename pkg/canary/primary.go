@@ -103,6 +103,10 @@ func (s settings) primaryTemplate(pods Pods, src PrimarySource) map[string]any {
 	redirectConfigs(out, src.Configs)
 	meta := child(out, "metadata")
 	child(meta, "labels")[pods.Label] = pods.primaryValue()
+	if len(src.Configs) > 0 {
+		// Pods read their environment when they start, so a release of configuration alone has to make them anew.
+		child(meta, "annotations")[annotationRevision] = src.Revision
+	}
 	if spec, ok := out["spec"].(map[string]any); ok {
 		s.spread(pods, spec)
 	}

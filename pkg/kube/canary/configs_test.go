@@ -110,6 +110,7 @@ func TestConfigurationIsReleasedLikeTheTemplate(t *testing.T) {
 		t.Errorf("%d requests while nothing that matters changed", n)
 	}
 
+	pods := w.deployment("podinfo-primary").Spec.Template
 	w.patch(configMaps, "settings", `{"data":{"color":"green"}}`)
 	w.until("the change is under analysis", func() bool { return w.canary().Status.CanaryWeight == 20 })
 	if got := w.configMap("settings-primary").Data["color"]; got != "blue" {
@@ -118,6 +119,9 @@ func TestConfigurationIsReleasedLikeTheTemplate(t *testing.T) {
 	w.until("it is promoted", func() bool { return w.phase(canaryv1beta1.CanaryPhaseSucceeded)() && idle() })
 	if got := w.configMap("settings-primary").Data["color"]; got != "green" {
 		t.Errorf("users have %s after the promotion", got)
+	}
+	if cmp.Equal(pods, w.deployment("podinfo-primary").Spec.Template) {
+		t.Error("the pods of the primary were not made anew, and have the environment from before")
 	}
 	if n := w.told("Advance podinfo." + w.namespace + " canary weight 20"); n != 1 {
 		t.Errorf("%d rollouts", n)
