@@ -68,6 +68,7 @@ func verbs() map[string]verb {
 		"get":         (*stage).get,         // get APP PATH: what the Envoy beside an application says on port 9901
 		"peek":        (*stage).peek,        // peek CLIENT HOST:PORT: the names in the certificate that is served there
 		"start":       (*stage).start,       // start NAME ask ...: the same, while the script goes on
+		"load":        (*stage).load,        // load NAME CLIENT [FLAGS] URL [want FACET...]: ask, until it is finished
 		"still":       (*stage).still,       // still NAME...: what was started has not ended yet
 		"finish":      (*stage).finish,      // finish NAME: the end of what was started
 		"certificate": (*stage).certificate, // certificate SECRET AUTHORITY [HOST...]: a Secret with cert.pem, key.pem and ca.pem
@@ -88,6 +89,7 @@ type stage struct {
 	ctx         context.Context
 	name        string
 	running     map[string]chan outcome
+	enough      map[string]func() // ends a load
 	authorities map[string]authority
 }
 
@@ -101,7 +103,7 @@ func setStage(env *testscript.Env, verbs map[string]verb) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	env.Defer(cancel)
 	name := env.WorkDir[strings.LastIndex(env.WorkDir, "script-")+len("script-"):]
-	s := &stage{ctx: ctx, name: name, verbs: verbs, running: map[string]chan outcome{}, authorities: map[string]authority{}}
+	s := &stage{ctx: ctx, name: name, verbs: verbs, running: map[string]chan outcome{}, enough: map[string]func(){}, authorities: map[string]authority{}}
 	env.Values[stageKey{}] = s
 	env.Defer(func() { s.clear(context.WithoutCancel(ctx)) })
 }

@@ -118,9 +118,36 @@ func (s *stage) start(args []string) (string, error) {
 	return "", nil
 }
 
+// load asks until it is told that it is enough, by the end of its standard input.
+func (s *stage) load(args []string) (string, error) {
+	args, wants := splitWants(args)
+	if len(args) < 3 {
+		return "", fmt.Errorf("write: load NAME CLIENT [FLAGS] URL [want FACET=COUNT...]")
+	}
+	cmd := cluster.Command(s.ctx, append([]string{"-n", s.name, "exec", "-i", "deployment/" + args[1], "-c", "app", "--", "/probe", "ask", "--until-eof"}, args[2:]...)...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return "", err
+	}
+	done := make(chan outcome, 1)
+	s.running[args[0]], s.enough[args[0]] = done, func() { _ = stdin.Close() }
+	go func() {
+		out, err := cmd.Output()
+		if err == nil {
+			_, err = s.compare(string(out), wants)
+		}
+		done <- outcome{string(out), err}
+	}()
+	time.Sleep(time.Second) // so that it is at work when the script goes on
+	return "", nil
+}
+
 func (s *stage) finish(args []string) (string, error) {
 	if len(args) != 1 || s.running[args[0]] == nil {
 		return "", fmt.Errorf("write: finish NAME, of what was started")
+	}
+	if enough := s.enough[args[0]]; enough != nil {
+		enough()
 	}
 	o := <-s.running[args[0]]
 	delete(s.running, args[0])

@@ -27,6 +27,7 @@ type question struct {
 	fresh       bool
 	requests    int
 	during      time.Duration
+	ended       <-chan struct{} // if set, the end
 	rate        int
 	concurrency int
 }
@@ -38,7 +39,10 @@ type asker interface {
 }
 
 func askCommand() *cobra.Command {
-	var q question
+	var (
+		q        question
+		untilEOF bool
+	)
 	cmd := &cobra.Command{
 		Use:   "ask URL",
 		Short: "Ask http://, https://, h2c://, grpc:// or smtp:// many times and print what was seen, as JSON",
@@ -47,6 +51,9 @@ func askCommand() *cobra.Command {
 			var err error
 			if q.target, err = url.Parse(args[0]); err != nil {
 				return err
+			}
+			if untilEOF {
+				q.ended = endOf(cmd.InOrStdin())
 			}
 			seen, err := q.run(cmd.Context())
 			if err != nil {
@@ -59,6 +66,7 @@ func askCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVarP(&q.requests, "requests", "n", 1, "how many requests, unless --for is given")
 	f.DurationVar(&q.during, "for", 0, "ask for this long")
+	f.BoolVar(&untilEOF, "until-eof", false, "ask until standard input ends")
 	f.IntVar(&q.rate, "rate", 0, "requests a second; 0 means as fast as the answers come")
 	f.IntVarP(&q.concurrency, "concurrency", "c", 4, "how many requests at a time")
 	f.StringVarP(&q.method, "method", "X", "GET", "HTTP method")
@@ -78,7 +86,15 @@ func (q question) run(ctx context.Context) (*tally.Tally, error) {
 	left.Store(int64(q.requests))
 	end := time.Now().Add(q.during)
 	more := func() bool {
-		if q.during > 0 {
+		switch {
+		case q.ended != nil:
+			select {
+			case <-q.ended:
+				return false
+			default:
+				return true
+			}
+		case q.during > 0:
 			return time.Now().Before(end)
 		}
 		return left.Add(-1) >= 0
@@ -95,6 +111,16 @@ func (q question) run(ctx context.Context) (*tally.Tally, error) {
 	}
 	wg.Wait()
 	return seen, ctx.Err()
+}
+
+// endOf tells when there is no more to read.
+func endOf(r io.Reader) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, r)
+	}()
+	return ended
 }
 
 // pace returns what holds one of the concurrent clients back, so that all of them together keep the rate.

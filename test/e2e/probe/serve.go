@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -21,9 +22,11 @@ type server struct {
 	name   string
 	status int           // what an HTTP request gets that asks for nothing else
 	linger time.Duration // how long it goes on after it was told to stop
+	crash  int           // the request that it crashes at; 0 is none
 
 	mu    sync.Mutex
 	tries map[string]int
+	asked int
 }
 
 // try counts the requests of one key, so that a client learns how often it was tried.
@@ -32,6 +35,15 @@ func (s *server) try(key string) int {
 	defer s.mu.Unlock()
 	s.tries[key]++
 	return s.tries[key]
+}
+
+// count counts HTTP requests, and crashes as a program does that has a mistake in it: at once, whoever else waits.
+func (s *server) count() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked++; s.asked == s.crash {
+		os.Exit(2)
+	}
 }
 
 func serveCommand() *cobra.Command {
@@ -43,6 +55,7 @@ func serveCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&s.name, "name", "", "what the server calls itself in every answer")
 	cmd.Flags().IntVar(&s.status, "status", http.StatusOK, "the status of an answer to a request that asks for none")
+	cmd.Flags().IntVar(&s.crash, "crash-after", 0, "exit without a word at this HTTP request; 0 is never")
 	cmd.Flags().DurationVar(&s.linger, "linger", time.Second, "serve on for this long after SIGTERM, as callers still come that have not heard of it")
 	return cmd
 }
