@@ -23,11 +23,13 @@ type plan struct {
 
 // planStep is a step that changes who gets what. Shares are in percent of the strategy's requests.
 type planStep struct {
-	At        string                    `json:"at"`
-	Phase     canaryv1beta1.CanaryPhase `json:"phase"`
-	Primary   int                       `json:"primary"`
-	Canary    int                       `json:"canary"`
-	Iteration int                       `json:"iteration,omitempty"`
+	At      string                    `json:"at"`
+	Phase   canaryv1beta1.CanaryPhase `json:"phase"`
+	Primary int                       `json:"primary"`
+	Canary  int                       `json:"canary"`
+	// Mirror is how much is copied to the canary, and Iteration counts checks.
+	Mirror    int `json:"mirror,omitempty"`
+	Iteration int `json:"iteration,omitempty"`
 }
 
 type planHook struct {
@@ -52,7 +54,7 @@ func planned(c *canaryv1beta1.Canary, preview canary.Preview) plan {
 		}
 		out.Steps = append(out.Steps, planStep{
 			At: fmt.Sprintf("%ds", int64(step.After.Seconds())), Phase: step.Phase,
-			Primary: 100 - step.Weight, Canary: step.Weight, Iteration: step.Iterations,
+			Primary: 100 - step.Weight, Canary: step.Weight, Mirror: step.Weights.Mirror, Iteration: step.Iterations,
 		})
 	}
 	return out

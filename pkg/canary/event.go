@@ -53,6 +53,8 @@ const (
 	// ReasonAdvanced is a step, ReasonIterated a check that passed and leaves the weight as it is.
 	ReasonAdvanced = "WeightAdvanced"
 	ReasonIterated = "IterationAdvanced"
+	// ReasonMirrored is the canary getting copies of requests.
+	ReasonMirrored = "TrafficMirrored"
 	// ReasonHookPassed and ReasonHookFailed are answers of webhooks.
 	ReasonHookPassed = "HookPassed"
 	ReasonHookFailed = "HookFailed"

@@ -47,6 +47,23 @@ type Weights struct {
 	Primary, Canary int
 	// Matched is the canary's share of the requests that an A/B test matches; the primary has the rest of them.
 	Matched int
+	// Mirror is how many of the requests are copied to the canary, which answers nobody then.
+	Mirror int
+	// Cookies keep users where they are.
+	Cookies Cookies
+}
+
+// Shares are the weights without what goes with them.
+func (w Weights) Shares() Weights {
+	return Weights{Primary: w.Primary, Canary: w.Canary, Matched: w.Matched}
+}
+
+// Cookies are those of a rollout's users, each as name=value; an empty one is not used.
+type Cookies struct {
+	// Canary and Primary mark users who stay there. The answers of the version set them.
+	Canary, Primary string
+	// Expired is one of an earlier rollout, which users who have it lose.
+	Expired string
 }
 
 // ReachCanary tells whether any user's request goes to the canary.
@@ -58,12 +75,15 @@ func (w Weights) String() string {
 	if w.Matched > 0 {
 		text += fmt.Sprintf(" matched %d", w.Matched)
 	}
+	if w.Mirror > 0 {
+		text += fmt.Sprintf(" mirrored %d", w.Mirror)
+	}
 	return text
 }
 
 // takesFrom tells whether the canary has more of something in other.
 func (w Weights) takesFrom(other Weights) bool {
-	return w.Canary < other.Canary || w.Matched < other.Matched
+	return w.Canary < other.Canary || w.Matched < other.Matched || w.Mirror < other.Mirror
 }
 
 // TargetScale wants the target at Replicas. Zero is enforced; another number is written only while the target has

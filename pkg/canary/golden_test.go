@@ -15,8 +15,10 @@ import (
 
 // options of a case are a document of its input.
 type options struct {
-	Weight      int    // the canary's, in percent
-	Matched     int    // the same of what an A/B test matches
+	Weight      int // the canary's, in percent
+	Matched     int // the same of what an A/B test matches
+	Mirror      int // how much is copied, in percent
+	Cookies     Cookies
 	MinReplicas int32  // the primary's floor
 	Revision    string // that the primary gets
 
@@ -50,7 +52,7 @@ func build(t *testing.T, docs map[string]map[string]any) []any {
 	for _, vn := range VirtualNodes(c, pods) {
 		out = append(out, vn)
 	}
-	weights := Weights{Primary: 100 - o.Weight, Canary: o.Weight, Matched: o.Matched}
+	weights := Weights{Primary: 100 - o.Weight, Canary: o.Weight, Matched: o.Matched, Mirror: o.Mirror, Cookies: o.Cookies}
 	for i, vr := range VirtualRouters(c, pods, weights) {
 		out = append(out, vr)
 		if w := WeightsOf(c, vr); i == 0 && (w == nil || *w != weights) {

@@ -32,7 +32,7 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 		switch f := f.(type) {
 		case Weights:
 			law(f.Primary+f.Canary == 100 && f.Primary >= 0 && f.Canary >= 0, "weights %v do not sum to 100", f)
-			law(after.Phase == canaryv1beta1.CanaryPhaseInitializing || f == routed(after, is), "weights %v, state has %d", f, is)
+			law(after.Phase == canaryv1beta1.CanaryPhaseInitializing || f.Shares() == routed(after, is), "weights %v, state has %d", f, is)
 		case TargetScale:
 			law(f.Replicas > 0 || obs.Primary.serves(), "target to zero without a primary that serves")
 			mesh := obs.Weights != nil && !obs.Weights.ReachCanary()
@@ -45,7 +45,7 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 	law(before.Phase == failed || after.Phase != failed || was == 0 || obs.Primary.serves(), "rolled back to a primary without endpoints")
 
 	if is > was {
-		law(obs.Weights != nil && *obs.Weights == (routed(before, was)), "a step while the router lags")
+		law(obs.Weights != nil && obs.Weights.Shares() == routed(before, was), "a step while the router lags")
 		law(obs.MeshReady, "a step while mesh objects are missing")
 		law(after.FailedChecks == before.FailedChecks, "a step on a failed check")
 		law(obs.Target != nil && settings{c}.interval() > 0 && obs.Now.Sub(before.Rollout.LastCheckTime.Time) >= settings{c}.interval(),
@@ -111,7 +111,7 @@ func TestLaws(t *testing.T) {
 			}
 		}
 		st := w.canary.Status
-		if st.Phase != want || w.target.Replicas != 0 || *w.router != (Weights{Primary: 100}) {
+		if st.Phase != want || w.target.Replicas != 0 || w.router.Shares() != (Weights{Primary: 100}) || w.router.Mirror != 0 {
 			t.Fatalf("ends as %s with router %v and %d replicas\n%s", st.Phase, w.router, w.target.Replicas, w.timeline.String())
 		}
 		if live := w.image(w.primary.Revision); (live == "podinfo:final") != good {
@@ -153,6 +153,8 @@ func scene(t *rapid.T) []string {
 			"{analysis: {stepWeight: 25, maxWeight: 100}}", "{analysis: {stepWeight: 5, maxWeight: 30}}",
 			"{analysis: {stepWeightPromotion: 30}}", "{analysis: {stepWeightPromotion: 0}}",
 			"{analysis: {iterations: 3}}", "{analysis: {iterations: 2}}", "{analysis: {iterations: null}}",
+			"{analysis: {mirror: true, mirrorWeight: 20}}", "{analysis: {mirror: false}}",
+			"{analysis: {sessionAffinity: {cookieName: user, primaryCookieName: old}}}", "{analysis: {sessionAffinity: null}}",
 			"{analysis: {match: [{headers: {x-canary: {exact: insider}}}]}}", "{analysis: {match: null}}",
 			"{analysis: {gate: {noData: Hold}}}", "{analysis: {gate: {mode: Continuous}}}", "{analysis: {gate: {mode: Continuous}}}",
 			"{analysis: {gate: {mode: Continuous, dryRun: true}}}", "{analysis: {threshold: 1}}")}

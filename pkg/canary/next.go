@@ -83,7 +83,8 @@ func (p *pass) decide() {
 // plan puts together what the phase left behind.
 func (p *pass) plan() Plan {
 	r := p.st.Rollout
-	if moved := p.st.Phase != p.was.Phase || p.st.CanaryWeight != p.was.CanaryWeight; moved {
+	p.keepCookies()
+	if p.moved() {
 		p.st.LastTransitionTime = p.stamp()
 		// Somebody must come back soon, to see the new weight or phase in force.
 		p.wake(time.Second)
@@ -98,6 +99,12 @@ func (p *pass) plan() Plan {
 	}
 	plan.Status = *p.st
 	return plan
+}
+
+// moved tells whether the state is another one than before, for users or for the rollout.
+func (p *pass) moved() bool {
+	return p.st.Phase != p.was.Phase || p.st.CanaryWeight != p.was.CanaryWeight || p.st.Iterations != p.was.Iterations ||
+		p.was.Rollout != nil && p.st.Rollout.Step != p.was.Rollout.Step
 }
 
 // stamp is now as the status can hold it. Whole seconds, rounded up: what is due an interval later is never early.

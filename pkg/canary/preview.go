@@ -162,8 +162,9 @@ func (r *rehearsal) failing() bool {
 
 // measure gives every metric a value that passes, or one that fails.
 func (r *rehearsal) measure() {
-	for _, m := range (settings{r.canary}).analysis().Metrics {
-		r.obs.Metrics[m.Name] = Measurement{Value: assumed(m, r.failing()), Samples: 100}
+	s := settings{r.canary}
+	for i, m := range s.analysis().Metrics {
+		r.obs.Metrics[s.metricKey(i)] = Measurement{Value: assumed(m, r.failing()), Samples: 100}
 	}
 }
 

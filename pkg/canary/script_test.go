@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,8 +24,8 @@ import (
 //	at 60s own=90/2 callers=100/12  or: the pods count 90 requests, 2 failed, and their callers 100, 12 failed; see sides
 //	push podinfo:3.1.1              somebody changes the target's image
 //	want Progressing weight=10      the state now; also failed= iterations= target= primary= floor= step= why="...",
-//	                                and what the router gives the canary: router= and, of an A/B test's requests, matched=
-//	                                and of the continuous judge verdict= says= ticks=
+//	                                and what the router gives the canary: router= and, of an A/B test's requests, matched=;
+//	                                mirror= copies, and cookies="..."; and of the continuous judge verdict= says= ticks=
 //	event "..."                     was emitted since the last event line that matched; order counts
 //	quiet                           no event was emitted since then
 //
@@ -203,6 +204,8 @@ func (w *world) want(args []string) error {
 	if w.router != nil {
 		got["router"] = strconv.Itoa(w.router.Canary)
 		got["matched"] = strconv.Itoa(w.router.Matched)
+		got["mirror"] = strconv.Itoa(w.router.Mirror)
+		got["cookies"] = w.cookies()
 	}
 	if w.target != nil {
 		got["target"] = strconv.Itoa(int(w.target.Replicas))
@@ -235,6 +238,30 @@ func (w *world) want(args []string) error {
 		}
 	}
 	return nil
+}
+
+// cookies are those of the router, with their values numbered in the order in which the script saw them.
+func (w *world) cookies() string {
+	c, st := w.router.Cookies, w.canary.Status
+	var out []string
+	for _, cookie := range []struct{ kind, router, status string }{
+		{"canary", c.Canary, st.SessionAffinityCookie},
+		{"primary", c.Primary, st.PrimarySessionAffinityCookie},
+		{"expired", c.Expired, st.PreviousSessionAffinityCookie},
+	} {
+		switch {
+		case cookie.router == "":
+		case cookie.router != cookie.status:
+			out = append(out, cookie.kind+" of another rollout")
+		default:
+			name, value, _ := strings.Cut(cookie.router, "=")
+			if !slices.Contains(w.values, value) {
+				w.values = append(w.values, value)
+			}
+			out = append(out, fmt.Sprintf("%s %s=%d", cookie.kind, name, 1+slices.Index(w.values, value)))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 func (w *world) event(args []string) error {

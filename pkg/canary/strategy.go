@@ -7,7 +7,7 @@ import (
 // A strategy is how a release of one kind gives the canary its requests: one stage for every check that passes, and
 // after the last the promotion. All else (what is judged, what halts, what rolls back) is the same for every kind.
 //
-//	canary        5 % ... 50 %                    of all requests
+//	canary        5 % ... 50 %                    of all requests; with a mirror, before that copies of them
 //	ab-testing    100 %, as many checks long      of the requests that match; or 5 % ... 50 % of them
 //	blue-green    0 %, as many checks long, 100 % of all requests, once the promotion is approved
 type strategy func(s settings, at position) (stage, bool)
@@ -50,9 +50,12 @@ func (s settings) strategy() canaryv1beta1.ReleaseStrategy {
 // next is the stage after a position, false when only the promotion is left.
 func (s settings) next(at position) (stage, bool) { return strategies[s.strategy()](s, at) }
 
-// nextWeighted climbs the schedule.
+// nextWeighted climbs the schedule. With a mirror, its first stage only copies requests.
 func nextWeighted(s settings, at position) (stage, bool) {
 	weight, more := nextWeight(schedule(s.analysis()), at.weight)
+	if more && at.steps == 0 && at.weight == 0 && s.mirrors() {
+		return stage{approval: &confirmTrafficIncrease, event: normal(ReasonMirrored, "Advance %s canary weight 0", s.full())}, true
+	}
 	return stage{
 		weight: weight, approval: &confirmTrafficIncrease,
 		event: normal(ReasonAdvanced, "Advance %s canary weight %d", s.full(), weight),
@@ -74,9 +77,12 @@ func nextBlueGreen(s settings, at position) (stage, bool) {
 	if next, more := s.nextIteration(at, at.weight); more {
 		return next, true
 	}
+	event := normal(ReasonAdvanced, "Routing all traffic to canary")
+	if s.mirrors() {
+		event = normal(ReasonAdvanced, "Stop traffic mirroring and route all traffic to canary")
+	}
 	return stage{
-		weight: fullWeight, iterations: at.iterations + 1, approval: &confirmPromotion,
-		event: normal(ReasonAdvanced, "Routing all traffic to canary"),
+		weight: fullWeight, iterations: at.iterations + 1, approval: &confirmPromotion, event: event,
 	}, s.routed() && at.weight < fullWeight
 }
 

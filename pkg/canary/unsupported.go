@@ -28,7 +28,10 @@ func (p *pass) unsupportedStrategy() string {
 	if p.skipAnalysis() {
 		return ""
 	}
-	return p.matchProblem()
+	if why := p.matchProblem(); why != "" {
+		return why
+	}
+	return p.cookieProblem()
 }
 
 // unsupported lists the fields of the spec that are not honoured.
@@ -44,8 +47,8 @@ func (p *pass) unsupported() []string {
 	add(p.unsupportedStrategy() != "", p.unsupportedStrategy())
 	add(!p.routed() && len(a.Match) > 0, "analysis.match (the provider kubernetes has no routes)")
 	add(!p.routed() && len(schedule(a)) > 0, "step weights (the provider kubernetes has no routes)")
-	add(a.Mirror, "analysis.mirror (App Mesh cannot mirror)")
-	add(a.SessionAffinity != nil, "analysis.sessionAffinity")
+	add(a.Mirror && !p.mirrors(), "analysis.mirror (only weighted releases and blue/green on a mesh copy requests)")
+	add(a.SessionAffinity != nil && p.affinity() == nil, "analysis.sessionAffinity (only weighted releases on a mesh set cookies)")
 	add(p.Spec.AutoscalerRef != nil && p.kind() != nil && !p.kind().Autoscaled(),
 		"autoscalerRef (a "+p.Spec.TargetRef.Kind+" cannot be scaled)")
 	add(len(a.Alerts) > 0, "analysis.alerts")

@@ -2,6 +2,7 @@ package canary
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func VirtualRouters(c *canaryv1beta1.Canary, pods Pods, w Weights) []*appmeshv1b
 		return nil
 	}
 	return []*appmeshv1beta2.VirtualRouter{
-		s.virtualRouter(s.apex(), pods, append(s.matchRoutes(w.Matched), s.route(s.apex(), w.Canary))),
+		s.virtualRouter(s.apex(), pods, s.apexRoutes(w)),
 		s.virtualRouter(s.canaryService(), pods, []appmeshv1beta2.Route{s.route(s.canaryService(), fullWeight)}),
 	}
 }
@@ -53,6 +54,14 @@ func (s settings) route(name string, share int) appmeshv1beta2.Route {
 		route.Timeout = &appmeshv1beta2.HTTPTimeout{PerRequest: t}
 	}
 	return appmeshv1beta2.Route{Name: name, HTTPRoute: route}
+}
+
+// apexRoutes are all routes of the apex, in the order in which they are tried: that of everybody is the last.
+func (s settings) apexRoutes(w Weights) []appmeshv1beta2.Route {
+	main := s.route(s.apex(), w.Canary)
+	main.HTTPRoute.Action.Mirror = s.mirrorOf(w.Mirror)
+	main.HTTPRoute.Action.SetCookies = s.setCookies(w.Cookies)
+	return slices.Concat(s.matchRoutes(w.Matched), s.cookieRoutes(w.Cookies), []appmeshv1beta2.Route{main})
 }
 
 // firstMatchPriority is the priority of the first route of an A/B test. The route of everybody else has none, which is
@@ -94,18 +103,19 @@ func (s settings) weightedTargets(canary int) []appmeshv1beta2.WeightedTarget {
 func WeightsOf(c *canaryv1beta1.Canary, vr *appmeshv1beta2.VirtualRouter) *Weights {
 	s := settings{c}
 	var main *Weights
-	matched := 0
+	matched, cookies := 0, s.cookiesOf(vr.Spec.Routes)
 	for _, route := range vr.Spec.Routes {
 		w := s.weightsOf(route)
 		switch {
-		case route.Name == s.apex():
+		case w != nil && route.Name == s.apex():
 			main = w
+			main.Mirror = s.mirrorIn(route)
 		case w != nil && strings.HasPrefix(route.Name, s.matchPrefix()):
 			matched = max(matched, w.Canary)
 		}
 	}
 	if main != nil {
-		main.Matched = matched
+		main.Matched, main.Cookies = matched, cookies
 	}
 	return main
 }

@@ -20,7 +20,7 @@ func (p *pass) weights() Weights {
 	if p.st.Rollout.Strategy == canaryv1beta1.StrategyABTesting {
 		return Weights{Primary: fullWeight, Matched: w}
 	}
-	return Weights{Primary: fullWeight - w, Canary: w}
+	return Weights{Primary: fullWeight - w, Canary: w, Mirror: p.mirror(), Cookies: p.cookies()}
 }
 
 // inForce tells whether every caller has the weights of the state, or had long enough to get them.
@@ -60,6 +60,9 @@ func (p *pass) observeWeights() {
 	case !p.held() && reached && !p.undecided():
 		// It was in force, so this is no write of ours that is still under way.
 		r.StepReachedTime = metav1.Time{}
+		if p.obs.Weights.Shares() == want.Shares() {
+			return // the spec changed something that goes with them
+		}
 		p.emit(warning(ReasonWeightsRepaired, "Weights of %s were changed to %s, putting back %s",
 			p.apex()+"."+p.Namespace, p.obs.Weights, want))
 	case !reached && p.inForce():

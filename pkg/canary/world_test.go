@@ -33,6 +33,7 @@ type world struct {
 	hooks               map[string][]string
 	sides               sides
 	trial               trial
+	values              []string // of cookies, in the order in which scripts saw them
 
 	meshBroken, lag, noWrites, crash bool
 	meanwhile                        []string // what happens while the process is away

@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -93,5 +94,27 @@ func TestWithoutAMeshNoMeshObjectIsMade(t *testing.T) {
 	)
 	if n := w.told("Routing all traffic"); n > 0 {
 		t.Errorf("%d events tell of traffic that nobody routed", n)
+	}
+}
+
+func TestMirrorComesBeforeTheFirstWeight(t *testing.T) {
+	w := released(t, withAnalysis("    stepWeights: [50]\n    mirror: true\n    mirrorWeight: 20\n"))
+	w.wantWeights("primary 100 canary 0", "primary 100 canary 0 mirrored 20", "primary 50 canary 50", "primary 100 canary 0")
+	w.tells(
+		"Advance podinfo."+w.namespace+" canary weight 0",
+		"Advance podinfo."+w.namespace+" canary weight 50",
+	)
+}
+
+func TestUsersKeepTheirVersionByCookies(t *testing.T) {
+	w := released(t, withAnalysis("    stepWeights: [50]\n    sessionAffinity: {cookieName: user}\n"))
+	w.wantWeights("primary 100 canary 0", "primary 50 canary 50", "primary 100 canary 0")
+	st := w.canary().Status
+	if st.SessionAffinityCookie != "" || !strings.HasPrefix(st.PreviousSessionAffinityCookie, "user=") {
+		t.Errorf("cookies %q, before %q", st.SessionAffinityCookie, st.PreviousSessionAffinityCookie)
+	}
+	routes, _, _ := unstructured.NestedSlice(w.get(virtualRouters, "podinfo").Object, "spec", "routes")
+	if len(routes) != 2 || !strings.Contains(fmt.Sprint(routes[0]), st.PreviousSessionAffinityCookie+"; Max-Age=-1") {
+		t.Errorf("the router does not take the cookie back: %v", routes)
 	}
 }

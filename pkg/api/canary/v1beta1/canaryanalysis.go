@@ -17,9 +17,9 @@ type CanaryAnalysis struct {
 	// StepWeightPromotion is what each step of the promotion adds to the primary's weight, in percent.
 	// Absent or 0 gives the primary all traffic at once.
 	StepWeightPromotion *Number `json:"stepWeightPromotion,omitempty"`
-	// Mirror copies requests to the canary before it gets any. App Mesh cannot mirror.
+	// Mirror copies requests to the canary before it gets any: for one step of weights, or all iterations of blue/green.
 	Mirror bool `json:"mirror,omitempty"`
-	// MirrorWeight is the share of requests that is copied, in percent.
+	// MirrorWeight is the share of requests that is copied, in percent; all if absent or not positive.
 	MirrorWeight *Number `json:"mirrorWeight,omitempty"`
 	// PrimaryReadyThreshold is the share of the primary's pods that must be available, in percent; 100 if absent.
 	PrimaryReadyThreshold *Number `json:"primaryReadyThreshold,omitempty"`
@@ -33,7 +33,7 @@ type CanaryAnalysis struct {
 	Alerts []CanaryAlert `json:"alerts,omitempty"`
 	// Webhooks that are called on the way.
 	Webhooks []CanaryWebhook `json:"webhooks,omitempty"`
-	// SessionAffinity keeps users on the version that they saw first; accepted and not used.
+	// SessionAffinity keeps users on the version that they saw first, while weights are shifted.
 	SessionAffinity *SessionAffinity `json:"sessionAffinity,omitempty"`
 	// Gate tunes how samples become a verdict. It is an addition of Sluice: absent means Flagger's rules.
 	Gate *AnalysisGate `json:"gate,omitempty"`
@@ -157,13 +157,13 @@ type CanaryWebhook struct {
 type SessionAffinity struct {
 	// CookieName is the name of the canary's cookie.
 	CookieName string `json:"cookieName"`
-	// PrimaryCookieName is the name of the primary's cookie.
+	// PrimaryCookieName is the name of a cookie that keeps users on the primary until the next step; none if absent.
 	PrimaryCookieName string `json:"primaryCookieName,omitempty"`
 	// Domain of the cookie.
 	Domain string `json:"domain,omitempty"`
 	// HTTPOnly hides the cookie from scripts.
 	HTTPOnly bool `json:"httpOnly,omitempty"`
-	// MaxAge of the cookie in seconds.
+	// MaxAge of the cookie in seconds; 86400 if absent.
 	// +kubebuilder:default=86400
 	MaxAge *Number `json:"maxAge,omitempty"`
 	// Partitioned stores the cookie per top-level site.

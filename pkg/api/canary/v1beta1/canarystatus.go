@@ -76,11 +76,11 @@ type CanaryStatus struct {
 	LastPromotedSpec string `json:"lastPromotedSpec,omitempty"`
 	// LastTransitionTime is when the status last changed.
 	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitzero"`
-	// SessionAffinityCookie is kept from Flagger and not used.
+	// SessionAffinityCookie is the cookie, name=value, of users who stay on the canary in this rollout.
 	SessionAffinityCookie string `json:"sessionAffinityCookie,omitempty"`
-	// PrimarySessionAffinityCookie is kept from Flagger and not used.
+	// PrimarySessionAffinityCookie is the cookie of users who stay on the primary until the next step.
 	PrimarySessionAffinityCookie string `json:"primarySessionAffinityCookie,omitempty"`
-	// PreviousSessionAffinityCookie is kept from Flagger and not used.
+	// PreviousSessionAffinityCookie is the cookie of the last rollout, which is taken from users who still have it.
 	PreviousSessionAffinityCookie string `json:"previousSessionAffinityCookie,omitempty"`
 	// Conditions of the Canary: Promoted, and ours.
 	Conditions []CanaryCondition `json:"conditions,omitempty"`
