@@ -74,6 +74,9 @@ func (a *httpAsker) ask(ctx context.Context) ([]string, error) {
 		// Go's client tries again by itself when a kept connection turns out to be closed: a failure for others.
 		facets = append(facets, "error:sent again")
 	}
+	for _, c := range resp.Cookies() {
+		facets = append(facets, "cookie:"+c.Name)
+	}
 	var e echo
 	if json.Unmarshal(body, &e) != nil {
 		return facets, nil // the proxy's own answer
