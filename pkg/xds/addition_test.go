@@ -61,22 +61,27 @@ func additions(t *testing.T, proxy string, port uint32) (*running, map[string]*r
 	return start(t, resourcesOf(t, m, proxy), port), recorders
 }
 
-func post(t *testing.T, e *running, host, path string, header http.Header) *http.Response {
+// post sends a request with a cookie, unless it is empty, and gives the status and the cookies of the answer.
+func post(t *testing.T, e *running, to, cookie string) (status int, cookies []string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+e.address+path, strings.NewReader("body"))
+	host, path, _ := strings.Cut(to, "/")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+e.address+"/"+path, strings.NewReader("body"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Host = host
-	if header != nil {
-		r.Header = header
+	if cookie != "" {
+		r.Header.Set("Cookie", cookie)
 	}
 	answer, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = answer.Body.Close() })
-	return answer
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, answer.Header.Values("Set-Cookie")
 }
 
 // TestCopiesAreNotHeard sends requests through a route that copies them: the copy is the request, and its answer is nobody's.
@@ -85,12 +90,11 @@ func TestCopiesAreNotHeard(t *testing.T) {
 		t.Run(proxy, func(t *testing.T) {
 			envoy, behind := additions(t, proxy, port)
 			for range 20 {
-				answer := post(t, envoy, "mirrored.demo", "/fail", nil)
-				if got := answer.Header.Get("Set-Cookie"); answer.StatusCode != http.StatusOK || got != "own=v1" {
-					t.Errorf("callers get %s with cookie %s", answer.Status, got)
+				if status, cookies := post(t, envoy, "mirrored.demo/fail", ""); status != http.StatusOK || cookies[0] != "own=v1" {
+					t.Errorf("callers get %d with cookies %v", status, cookies)
 				}
-				post(t, envoy, "mirrored.demo", "/half", nil)
-				post(t, envoy, "mirrored.demo", "/none", nil)
+				post(t, envoy, "mirrored.demo/half", "")
+				post(t, envoy, "mirrored.demo/none", "")
 			}
 			count := func(name, path string) (n int) {
 				for _, q := range behind[name].asked() {
@@ -122,7 +126,7 @@ func TestCookiesKeepUsersWhereTheyAre(t *testing.T) {
 			envoy, _ := additions(t, proxy, port)
 			met := map[string]bool{}
 			for range 60 {
-				cookies := post(t, envoy, "sticky.demo", "/", nil).Header.Values("Set-Cookie")
+				_, cookies := post(t, envoy, "sticky.demo/", "")
 				met[cookies[0]] = true
 				want := []string{"own=v1"}
 				if cookies[0] == "own=v2" {
@@ -137,7 +141,7 @@ func TestCookiesKeepUsersWhereTheyAre(t *testing.T) {
 			}
 			for _, cookie := range []string{"user=a1", "x=y; user=a1", "user=a1; x=y", "x=y;user=a1;z=1"} {
 				for range 20 {
-					if got := post(t, envoy, "sticky.demo", "/", http.Header{"Cookie": {cookie}}).Header.Get("Set-Cookie"); got != "own=v2" {
+					if _, got := post(t, envoy, "sticky.demo/", cookie); got[0] != "own=v2" {
 						t.Fatalf("with cookie %q %s answers", cookie, got)
 					}
 				}
@@ -145,7 +149,8 @@ func TestCookiesKeepUsersWhereTheyAre(t *testing.T) {
 			stray := map[string]bool{}
 			for _, cookie := range []string{"user=a12", "xuser=a1", "x=user=a1"} {
 				for range 20 {
-					stray[post(t, envoy, "sticky.demo", "/", http.Header{"Cookie": {cookie}}).Header.Get("Set-Cookie")] = true
+					_, got := post(t, envoy, "sticky.demo/", cookie)
+					stray[got[0]] = true
 				}
 			}
 			if len(stray) != 2 {
