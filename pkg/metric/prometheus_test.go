@@ -3,12 +3,14 @@ package metric
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,7 +77,10 @@ func envoys(t *testing.T) string {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "envoy_cluster_upstream_rq_time", Buckets: []float64{10, 25, 50, 100},
 	}, []string{"kubernetes_pod_name"})
-	registry.MustRegister(requests, duration)
+	application := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Buckets: []float64{0.01, 0.025, 0.05, 0.1},
+	}, []string{"kubernetes_pod_name", "status"})
+	registry.MustRegister(requests, duration, application)
 	page := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.WithLabelValues("podinfo-6d-1", "200").Add(30)
@@ -84,11 +89,22 @@ func envoys(t *testing.T) string {
 		requests.WithLabelValues("broken-6d-1", "503").Add(10)
 		for range 10 {
 			duration.WithLabelValues("podinfo-6d-1").Observe(20)
+			application.WithLabelValues("plain-6d-1", "200").Observe(0.02)
+			application.WithLabelValues("plain-6d-1", "503").Observe(0.02)
 		}
 		page.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// rounded leaves out what binary fractions add.
+func rounded(number string) string {
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return number
+	}
+	return strconv.FormatFloat(math.Round(f*100)/100, 'f', -1, 64)
 }
 
 func TestPrometheus(t *testing.T) {
@@ -103,12 +119,15 @@ func TestPrometheus(t *testing.T) {
 		c := &canaryv1beta1.Canary{}
 		c.Namespace = "demo"
 		c.Spec.TargetRef = canaryv1beta1.LocalObjectReference{Kind: "Deployment", Name: target}
-		text, _ := query.Builtin(metric, c.Spec.TargetRef.Kind)
+		if target == "plain" { // the one without an Envoy
+			c.Spec.Provider = canaryv1beta1.ProviderKubernetes
+		}
+		text, _ := query.Builtin(metric, c.Spec)
 		text, err := query.Render(text, query.Of(c, canaryv1beta1.CanaryMetric{Interval: "30s"}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ask(text)
+		return rounded(ask(text))
 	}
 	deadline := time.Now().Add(time.Minute)
 	for got := ""; got != "75"; got = builtin("request-success-rate", "podinfo") {
@@ -119,6 +138,8 @@ func TestPrometheus(t *testing.T) {
 	}
 	for sentence, c := range map[string]struct{ got, want string }{
 		"a duration of 20 ms in a bucket that ends at 25": {builtin("request-duration", "podinfo"), "24.85"},
+		"half of an application's own requests":           {builtin("request-success-rate", "plain"), "50"},
+		"their duration, in milliseconds":                 {builtin("request-duration", "plain"), "24.85"},
 		"a version whose every request fails":             {builtin("request-success-rate", "broken"), "0"},
 		"a version without requests":                      {builtin("request-success-rate", "nobody"), "no values"},
 		"a number":                                        {ask("42"), "42"},

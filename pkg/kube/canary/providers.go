@@ -51,7 +51,7 @@ func (s *shell) metricQuery(ctx context.Context, c *canaryv1beta1.Canary, m cana
 	text, address := m.Query, cmp.Or(c.Spec.MetricsServer, s.metricsServer)
 	if text == "" {
 		var builtin bool
-		if text, builtin = query.Builtin(m.Name, c.Spec.TargetRef.Kind); !builtin {
+		if text, builtin = query.Builtin(m.Name, c.Spec); !builtin {
 			return failed("it has neither a query nor a templateRef")
 		}
 	}

@@ -62,14 +62,18 @@ func TestCheck(t *testing.T) {
 func TestBuiltin(t *testing.T) {
 	subject := Of(podinfo(), canaryv1beta1.CanaryMetric{Interval: "30s"})
 	const pods = `kubernetes_namespace="demo",kubernetes_pod_name=~"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"`
-	for _, c := range []struct{ metric, kind, want string }{
-		{"request-success-rate", "Deployment", `(sum(rate(envoy_cluster_upstream_rq{` + pods + `,envoy_response_code!~"5.*"}[30s]))` +
+	for _, c := range []struct{ metric, kind, provider, want string }{
+		{"request-success-rate", "Deployment", "", `(sum(rate(envoy_cluster_upstream_rq{` + pods + `,envoy_response_code!~"5.*"}[30s]))` +
 			` or sum(rate(envoy_cluster_upstream_rq{` + pods + `}[30s])) * 0) / sum(rate(envoy_cluster_upstream_rq{` + pods + `}[30s])) * 100`},
-		{"request-duration", "Deployment", `histogram_quantile(0.99, sum(rate(envoy_cluster_upstream_rq_time_bucket{` + pods + `}[30s])) by (le))`},
-		{"request-duration", "DaemonSet", `histogram_quantile(0.99, sum(rate(envoy_cluster_upstream_rq_time_bucket{` +
+		{"request-duration", "Deployment", "appmesh", `histogram_quantile(0.99, sum(rate(envoy_cluster_upstream_rq_time_bucket{` + pods + `}[30s])) by (le))`},
+		{"request-success-rate", "Deployment", "kubernetes", `(sum(rate(http_request_duration_seconds_count{` + pods + `,status!~"5.*"}[30s]))` +
+			` or sum(rate(http_request_duration_seconds_count{` + pods + `}[30s])) * 0) / sum(rate(http_request_duration_seconds_count{` + pods + `}[30s])) * 100`},
+		{"request-duration", "Deployment", "kubernetes", `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{` + pods + `}[30s])) by (le)) * 1000`},
+		{"request-duration", "DaemonSet", "", `histogram_quantile(0.99, sum(rate(envoy_cluster_upstream_rq_time_bucket{` +
 			`kubernetes_namespace="demo",kubernetes_pod_name=~"podinfo-[0-9a-zA-Z]+"}[30s])) by (le))`},
 	} {
-		text, ok := Builtin(c.metric, c.kind)
+		spec := canaryv1beta1.CanarySpec{Provider: c.provider, TargetRef: canaryv1beta1.LocalObjectReference{Kind: c.kind}}
+		text, ok := Builtin(c.metric, spec)
 		if !ok {
 			t.Fatal(c.metric, "is built in")
 		}
@@ -77,7 +81,7 @@ func TestBuiltin(t *testing.T) {
 			t.Errorf("%s of a %s: %v\ngot  %s\nwant %s", c.metric, c.kind, err, got, c.want)
 		}
 	}
-	if _, ok := Builtin("404s", "Deployment"); ok {
+	if _, ok := Builtin("404s", canaryv1beta1.CanarySpec{}); ok {
 		t.Error("404s is not built in")
 	}
 }
