@@ -127,12 +127,22 @@ func (s *shell) printPlan(c *canaryv1beta1.Canary, preview canary.Preview, o pla
 	}
 	_ = columns.Flush() // writing to memory does not fail
 	fmt.Fprintf(&text, "\n%s\n", conclusion(preview, o))
+	if g := gateOf(c); o.failFrom > 0 && g != nil && g.Mode == canaryv1beta1.GateModeContinuous {
+		fmt.Fprintln(&text, "The continuous judge does not wait for checks: it rolls back as soon as enough requests have failed.")
+	}
 	for line := range strings.Lines(text.String()) {
 		if _, err := fmt.Fprintln(s.Out, strings.TrimRight(line, " \n")); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func gateOf(c *canaryv1beta1.Canary) *canaryv1beta1.AnalysisGate {
+	if c.Spec.Analysis == nil {
+		return nil
+	}
+	return c.Spec.Analysis.Gate
 }
 
 // conclusion says how it ends, and what to ask next.

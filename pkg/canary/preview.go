@@ -10,7 +10,7 @@ import (
 )
 
 // Preview is what a Canary does with its next version, in a cluster where nothing takes any time: every webhook agrees
-// at once and every pod is ready at once. So its times are the earliest.
+// at once and every pod is ready at once. So its times are the earliest. The interval judge judges, whatever the spec says.
 type Preview struct {
 	// Steps are in order. A failed check is one too: it changes the state.
 	Steps []PreviewStep
@@ -53,6 +53,11 @@ const maxPasses = 100_000
 func NewPreview(c *canaryv1beta1.Canary, a Assumptions) (Preview, error) {
 	c = c.DeepCopy()
 	c.Status = canaryv1beta1.CanaryStatus{}
+	if a := c.Spec.Analysis; a != nil && a.Gate != nil {
+		// How soon the continuous judge has seen enough is a matter of the traffic, which nobody knows beforehand. The
+		// interval judge would come to the same end.
+		a.Gate.Mode = canaryv1beta1.GateModeInterval
+	}
 	r := rehearsal{
 		simulation:  newSimulation(c, &Workload{Name: c.Spec.TargetRef.Name, Replicas: 1, Revision: revisionOf("old")}),
 		assumptions: a,
