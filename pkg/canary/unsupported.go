@@ -45,8 +45,6 @@ func (p *pass) unsupported() []string {
 	}
 	add(p.unserved() != "", "the whole spec ("+p.unserved()+")")
 	add(p.unsupportedStrategy() != "", p.unsupportedStrategy())
-	add(!p.routed() && len(a.Match) > 0, "analysis.match (the provider kubernetes has no routes)")
-	add(!p.routed() && len(schedule(a)) > 0, "step weights (the provider kubernetes has no routes)")
 	add(a.Mirror && !p.mirrors(), "analysis.mirror (only weighted releases and blue/green on a mesh copy requests)")
 	add(a.SessionAffinity != nil && p.affinity() == nil, "analysis.sessionAffinity (only weighted releases on a mesh set cookies)")
 	add(p.Spec.AutoscalerRef != nil && p.kind() != nil && !p.kind().Autoscaled(),
@@ -59,5 +57,5 @@ func (p *pass) unsupported() []string {
 	add(p.Spec.RevertOnDeletion, "revertOnDeletion")
 	add(p.Spec.AutoscalerRef != nil && p.Spec.AutoscalerRef.Kind != canaryv1beta1.AutoscalerKindHPA,
 		"autoscalerRef of a kind other than HorizontalPodAutoscaler")
-	return out
+	return append(out, p.ignored()...)
 }

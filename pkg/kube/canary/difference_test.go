@@ -51,7 +51,7 @@ func TestDifference(t *testing.T) {
 			"spec: {podSelector: {matchLabels: {app: a}}}",
 			"spec: {podSelector: {matchLabels: {old: null}}, backends: null}",
 		},
-		"labels and annotations are ours key by key": {
+		"labels and annotations are ours key by key, which is what service.unmanagedMetadata asks for": {
 			kindService,
 			"{metadata: {labels: {theirs: x, ours: old}}, spec: {selector: {app: a}}}",
 			"{metadata: {labels: {ours: new}, annotations: {a: b}}, spec: {selector: {app: a}}}",
