@@ -15,6 +15,13 @@
 //	snapshot.go  the published content of one proxy, marshalled and hashed once for all its pods
 //	edition.go   which content is the newer, and which generations of routers gave it
 //
+// The other way, when somebody asks, come counts of what proxies call, on a stream of their own:
+//
+//	loadstream.go   one stream: what its proxy is told to report, and what it says
+//	loadrequest.go  what is read of a report, which is mostly other things
+//	loadreport.go   what its numbers say, if they can be true
+//	load.go         who is asked about what, and the counts of all
+//
 // The message loops of both protocol variants (delta and state of the world) are go-control-plane's. The cache behind
 // them is ours, because its snapshot cache answers each type on its own: it removes a cluster that routes still name,
 // sends a route before the endpoints of its new cluster, does not repeat endpoints after their cluster changed (Envoy

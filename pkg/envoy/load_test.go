@@ -44,7 +44,7 @@ func TestOddReportsDoNotCount(t *testing.T) {
 		"an ordinary one":              {&endpointv3.ClusterStats{UpstreamLocalityStats: locality(5), LoadReportInterval: durationpb.New(time.Second)}, time.Second, reportCounted},
 		"one without a time":           {&endpointv3.ClusterStats{UpstreamLocalityStats: locality(5)}, time.Second, reportCounted},
 		"the first after a reconnect":  {&endpointv3.ClusterStats{LoadReportInterval: durationpb.New(6 * time.Second)}, time.Second, reportCounted},
-		"one of ten thousand proxies":  {&endpointv3.ClusterStats{LoadReportInterval: durationpb.New(14 * time.Second)}, 10 * time.Second, reportCounted},
+		"one of five thousand proxies": {&endpointv3.ClusterStats{LoadReportInterval: durationpb.New(14 * time.Second)}, 10 * time.Second, reportCounted},
 		"one after a long silence":     {&endpointv3.ClusterStats{LoadReportInterval: durationpb.New(14 * time.Second)}, time.Second, reportLate},
 		"a time that runs backwards":   {&endpointv3.ClusterStats{LoadReportInterval: durationpb.New(-time.Second)}, time.Second, reportImpossible},
 		"a time that is none":          {&endpointv3.ClusterStats{LoadReportInterval: &durationpb.Duration{Seconds: 1 << 62, Nanos: -1}}, time.Second, reportLate},
@@ -60,7 +60,7 @@ func TestOddReportsDoNotCount(t *testing.T) {
 }
 
 func TestManyCallersReportLessOften(t *testing.T) {
-	for reporting, want := range map[int]time.Duration{0: time.Second, 1: time.Second, 1000: time.Second, 1001: 2 * time.Second, 10_000: 10 * time.Second} {
+	for reporting, want := range map[int]time.Duration{0: time.Second, 1: time.Second, 500: time.Second, 501: 2 * time.Second, 5000: 10 * time.Second} {
 		if got := loadIntervalFor(reporting); got != want {
 			t.Errorf("%d proxies report every %v, want %v", reporting, got, want)
 		}

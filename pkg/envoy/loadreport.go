@@ -9,8 +9,8 @@ import (
 const (
 	// loadInterval is how often a proxy reports, as long as there are not more than reportsPerSecond of them.
 	loadInterval = time.Second
-	// reportsPerSecond is how many reports one replica wants to read.
-	reportsPerSecond = 1000
+	// reportsPerSecond is how many reports one replica wants to read: each is 60 kB, as Envoy says anew who it is.
+	reportsPerSecond = 500
 	// loadSilence is the interval of a proxy that has nothing to report. Envoy takes none for "at once, for ever".
 	loadSilence = time.Hour
 	// reportReconnect is how long Envoy waits before it opens a report stream again, whatever ended it. What it counted

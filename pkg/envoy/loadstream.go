@@ -61,13 +61,16 @@ func (s *Server) StreamLoadStats(ss loadstatsv3.LoadReportingService_StreamLoadS
 
 // hear takes what a reporter says until it says no more.
 func (s *Server) hear(ctx context.Context, ss loadstatsv3.LoadReportingService_StreamLoadStatsServer, r *reporter) error {
+	var request loadRequest
 	for entered := false; ; {
-		request, err := ss.Recv()
-		if err != nil {
+		if err := ss.RecvMsg(&request); status.Code(err) == codes.Internal {
+			return err // it cannot be read
+		} else if err != nil {
 			return nil // it is gone
 		}
 		if !entered {
-			if r.proxy, err = s.proxyOf(ctx, r.pod, request.GetNode()); err != nil {
+			var err error
+			if r.proxy, err = s.proxyOf(ctx, r.pod, request.node); err != nil {
 				s.log.Warn("report stream refused", "pod", r.pod.Name, "namespace", r.pod.Namespace, "error", err)
 				return err
 			}
@@ -75,7 +78,7 @@ func (s *Server) hear(ctx context.Context, ss loadstatsv3.LoadReportingService_S
 			s.loads.enter(r)
 			defer s.loads.leave(r)
 		}
-		for outcome, n := range s.loads.take(r, clusterReports(request.GetClusterStats())) {
+		for outcome, n := range s.loads.take(r, clusterReports(request.stats)) {
 			s.metrics.reports.WithLabelValues(outcome).Add(float64(n))
 			if outcome == reportImpossible {
 				s.log.Warn("report refused: its numbers are impossible", "pod", r.pod.Name, "namespace", r.pod.Namespace)

@@ -45,7 +45,7 @@ type stream struct {
 
 // begin reads the first request of the stream.
 func (s *stream) begin(node *corev3.Node) error {
-	proxy, err := s.server.proxyOf(s.ctx, s.pod, node)
+	proxy, err := s.server.proxyOf(s.ctx, s.pod, node.GetId())
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (s *stream) begin(node *corev3.Node) error {
 }
 
 // proxyOf reads the first message of a stream: which node it claims to be, and which configuration that node gets.
-func (s *Server) proxyOf(ctx context.Context, pod PodIdentity, node *corev3.Node) (mesh.ProxyID, error) {
-	if err := checkNode(node.GetId(), pod); err != nil {
+func (s *Server) proxyOf(ctx context.Context, pod PodIdentity, node string) (mesh.ProxyID, error) {
+	if err := checkNode(node, pod); err != nil {
 		return mesh.ProxyID{}, status.Error(codes.PermissionDenied, err.Error())
 	}
 	ctx, cancel := context.WithTimeout(ctx, bindTimeout)

@@ -3,9 +3,9 @@ package gate
 import "time"
 
 const (
-	// reportDelay is by how much callers may tell later what the pods have counted already: they report every second, or
-	// less often where there are thousands, and after a reconnect some seconds late.
-	reportDelay = 10 * time.Second
+	// reportDelay is by how much callers may tell later what the pods have counted already: they report every second, with
+	// thousands of them every ten, and after a reconnect some seconds late.
+	reportDelay = 15 * time.Second
 	// enoughAbandoned is how many requests must be given up for silence to be an answer. One who walks away says little.
 	enoughAbandoned = 3
 )

@@ -5,13 +5,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"flag"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	loadstatsv3 "github.com/envoyproxy/go-control-plane/envoy/service/load_stats/v3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
@@ -36,7 +39,7 @@ var pod = envoy.PodIdentity{Namespace: "demo", Name: "flagger-loadtester-1", UID
 // simulated one live through the same.
 func TestSimulatedProxiesSpeakAsEnvoyDoes(t *testing.T) {
 	realenvoy.Path(t) // or skip
-	real := live(t, func(t *testing.T, address string, authority certs.Pair) {
+	real, realReports := live(t, func(t *testing.T, address string, authority certs.Pair) {
 		startEnvoy(t, address, authority)
 	})
 	if *update {
@@ -52,7 +55,7 @@ func TestSimulatedProxiesSpeakAsEnvoyDoes(t *testing.T) {
 	if diff := cmp.Diff(recorded.Gist(), real.Gist()); diff != "" {
 		t.Errorf("this Envoy says something else than the recorded one; record it with -update (-recorded +now):\n%s", diff)
 	}
-	simulated := live(t, func(t *testing.T, address string, authority certs.Pair) {
+	simulated, simulatedReports := live(t, func(t *testing.T, address string, authority certs.Pair) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		p := NewProxy(recorded, Pod{Namespace: pod.Namespace, Name: pod.Name, Token: "token"})
@@ -67,10 +70,24 @@ func TestSimulatedProxiesSpeakAsEnvoyDoes(t *testing.T) {
 	if diff := cmp.Diff(real.Gist(), simulated.Gist()); diff != "" {
 		t.Errorf("the simulated proxy differs from the real one (-real +simulated):\n%s", diff)
 	}
+	if diff := cmp.Diff(realReports, simulatedReports); diff != "" || len(realReports) == 0 {
+		t.Errorf("the simulated proxy reports other things than the real one (-real +simulated):\n%s", diff)
+	}
 }
 
-// live runs a control plane and one proxy through a start and a change, and returns what the proxy said.
-func live(t *testing.T, start func(t *testing.T, address string, authority certs.Pair)) Recording {
+// gist says of a report who speaks, and of what.
+func gist(m *loadstatsv3.LoadStatsRequest) string {
+	var clusters []string
+	for _, c := range m.GetClusterStats() {
+		clusters = append(clusters, c.GetClusterName())
+	}
+	slices.Sort(clusters)
+	return fmt.Sprintf("%s with %d extensions: %v", m.GetNode().GetId(), len(m.GetNode().GetExtensions()), clusters)
+}
+
+// live runs a control plane and one proxy through a start, a change and a question about its load, and returns what the
+// proxy said, and the gist of its first two reports.
+func live(t *testing.T, start func(t *testing.T, address string, authority certs.Pair)) (said Recording, reports []string) {
 	t.Helper()
 	authority, leaf := authorities(t)
 	models := twoModels(t)
@@ -94,12 +111,17 @@ func live(t *testing.T, start func(t *testing.T, address string, authority certs
 		settled(t, server)
 		publish(t, server, models[1], id)
 		settled(t, server)
+		server.Loads([]mesh.ObjectRef{{Kind: mesh.KindVirtualNode, Namespace: "demo", Name: "podinfo-canary"}})
+		realenvoy.Eventually(t, "it reports", func() bool { return len(recorder.Reports()) >= 2 })
 	})
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	return recorder.Recording()
+	for _, m := range recorder.Reports()[:2] {
+		reports = append(reports, gist(m))
+	}
+	return recorder.Recording(), reports
 }
 
 // settled waits until the proxy has acknowledged everything it was sent.

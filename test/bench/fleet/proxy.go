@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -30,6 +32,11 @@ type Proxy struct {
 	// Heard is called for every response after it was acknowledged.
 	Heard func(Pod, *discoveryv3.DeltaDiscoveryResponse)
 
+	// Load is what the proxy counts of a cluster between two reports, if it has to report; nil counts nothing.
+	Load func(cluster string) *endpointv3.UpstreamLocalityStats
+
+	// node is the recorded node.
+	node *corev3.Node
 	// owed are the wildcard subscriptions that are still to be made, keyed as Recording.wildcards.
 	owed   map[string]*discoveryv3.DeltaDiscoveryRequest
 	stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
@@ -39,7 +46,7 @@ type Proxy struct {
 
 // NewProxy returns a sidecar that talks as the recorded Envoy did.
 func NewProxy(recording Recording, pod Pod) *Proxy {
-	return &Proxy{Pod: pod, owed: recording.wildcards(), subscribed: map[string]map[string]bool{}}
+	return &Proxy{Pod: pod, node: recording[0].GetNode(), owed: recording.wildcards(), subscribed: map[string]map[string]bool{}}
 }
 
 // window is the flow-control window of a simulated connection. gRPC's default buffers, times ten thousand, would be
@@ -63,6 +70,12 @@ func (p *Proxy) Run(ctx context.Context, address string, config *tls.Config, con
 	if connected != nil {
 		connected()
 	}
+	reporting := make(chan error, 1)
+	go func() { reporting <- p.report(ctx, conn) }()
+	defer func() {
+		conn.Close()
+		<-reporting
+	}()
 	if err := p.subscribeAll(""); err != nil {
 		return fmt.Errorf("greet for %s: %w", p.Pod.Name, err)
 	}
