@@ -30,6 +30,9 @@ func (s *server) serveHTTP(l net.Listener) error {
 //	key=a&fail=2        fail the first two requests of this key (with status, or 503), answer the others
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.count()
+	if s.breaks {
+		panic(http.ErrAbortHandler)
+	}
 	q := r.URL.Query()
 	answer := echo{
 		Name: s.name, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Host: r.Host, Proto: r.Proto, Headers: r.Header,

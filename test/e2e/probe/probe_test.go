@@ -11,6 +11,7 @@ import (
 func TestWhatIsServedIsSeen(t *testing.T) {
 	s := &server{name: "red", status: 200, tries: map[string]int{}}
 	web, calls, mail := serve(t, s.serveHTTP), serve(t, s.serveGRPC), serve(t, s.serveSMTP)
+	crashing := serve(t, (&server{breaks: true}).serveHTTP)
 	silent := serve(t, func(l net.Listener) error { _, err := l.Accept(); return err })
 	for what, c := range map[string]struct {
 		question question
@@ -30,6 +31,7 @@ func TestWhatIsServedIsSeen(t *testing.T) {
 		"gRPC, failing once": {question{requests: 2, concurrency: 1, headers: []string{"key: g", "fail: 1", "code: 8"}}, "grpc://" + calls, []string{"code:ResourceExhausted=1", "code:OK=1", "tries:2=1"}},
 		"SMTP":               {question{requests: 3}, "smtp://" + mail, []string{"name:red=all", "mail:taken=all"}},
 		"SMTP, no greeting":  {question{requests: 1, timeout: 100 * time.Millisecond}, "smtp://" + silent, []string{"error:timeout=1"}},
+		"crashing":           {question{requests: 4}, "http://" + crashing + "/", []string{"error:closed=all"}},
 		"nobody there":       {question{requests: 1}, "http://127.0.0.1:1/", []string{"error:refused=1"}},
 	} {
 		t.Run(what, func(t *testing.T) {

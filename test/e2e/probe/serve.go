@@ -21,6 +21,7 @@ const healthPort = "8099"
 type server struct {
 	name   string
 	status int           // what an HTTP request gets that asks for nothing else
+	breaks bool          // break every HTTP connection instead of answering
 	linger time.Duration // how long it goes on after it was told to stop
 	crash  int           // the request that it crashes at; 0 is none
 
@@ -56,6 +57,7 @@ func serveCommand() *cobra.Command {
 	cmd.Flags().StringVar(&s.name, "name", "", "what the server calls itself in every answer")
 	cmd.Flags().IntVar(&s.status, "status", http.StatusOK, "the status of an answer to a request that asks for none")
 	cmd.Flags().IntVar(&s.crash, "crash-after", 0, "exit without a word at this HTTP request; 0 is never")
+	cmd.Flags().BoolVar(&s.breaks, "crash", false, "break the connection of every HTTP request, as a server does whose workers crash")
 	cmd.Flags().DurationVar(&s.linger, "linger", time.Second, "serve on for this long after SIGTERM, as callers still come that have not heard of it")
 	return cmd
 }
