@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -57,11 +58,19 @@ func (s *Server) authenticate(srv any, ss grpc.ServerStream, _ *grpc.StreamServe
 	if err != nil {
 		return s.refuse(status.Error(codes.Unauthenticated, err.Error()))
 	}
-	pod, err := s.config.Verifier.Verify(ss.Context(), token)
+	pod, err := s.verify(ss.Context(), token)
 	if err != nil {
 		return s.refuse(status.Errorf(codes.Unauthenticated, "the proxy's token was refused: %v", err))
 	}
 	return handle(srv, &identified{ServerStream: ss, ctx: context.WithValue(ss.Context(), podKey{}, pod)})
+}
+
+// verify checks a token beside the stream: signatures take a deep stack, which the stream would keep as long as it lives.
+func (s *Server) verify(ctx context.Context, token string) (pod PodIdentity, err error) {
+	var checking sync.WaitGroup
+	checking.Go(func() { pod, err = s.config.Verifier.Verify(ctx, token) })
+	checking.Wait()
+	return pod, err
 }
 
 // refuse counts a stream that ends before it began.

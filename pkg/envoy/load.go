@@ -176,10 +176,28 @@ func (l *loads) tell(r *reporter, clusters []string) {
 		return
 	}
 	r.clusters, r.interval = clusters, interval
-	select {
-	case r.told <- struct{}{}:
-	default: // it is about to be told, and will be told this
+	if !r.telling { // else it is told this too
+		r.telling = true
+		go l.inform(r)
 	}
+}
+
+// inform tells a reporter what it has to report until that does not change meanwhile.
+func (l *loads) inform(r *reporter) {
+	for {
+		clusters, interval := l.order(r)
+		r.send(clusters, interval)
+		if l.informed(r, clusters, interval) {
+			return
+		}
+	}
+}
+
+func (l *loads) informed(r *reporter, clusters []string, interval time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.telling = interval != r.interval || !slices.Equal(clusters, r.clusters)
+	return !r.telling
 }
 
 // enter begins to hear a pod. An older stream of the same pod ends: a pod is one caller.
@@ -232,23 +250,30 @@ func (l *loads) order(r *reporter) (clusters []string, interval time.Duration) {
 func (l *loads) take(r *reporter, report []clusterReport) map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.reporters[r.pod] != r {
+		return nil // its pod has another stream
+	}
 	outcomes := map[string]int{}
-	known := l.store.clusters(r.proxy)
+	has := l.store.clusters(r.proxy)
 	for _, part := range report {
 		state := l.clusters[part.cluster]
-		if _, has := known[part.cluster]; !has || state == nil {
+		if has[part.cluster] == nil || state == nil {
 			// Envoy may report once more what it was just told to forget.
 			outcomes[reportUnasked]++
 			continue
 		}
 		outcome := part.judge(l.interval)
 		if outcome == reportCounted {
-			state.counts.add(part.since(r.open[part.cluster]))
-			r.open[part.cluster] = &part.open
+			before, known := r.open[part.cluster]
+			state.counts.add(part.since(before, known))
+			if r.open == nil {
+				r.open = map[string]uint64{}
+			}
+			r.open[part.cluster] = part.open
 		}
 		outcomes[outcome]++
 	}
-	maps.DeleteFunc(r.open, func(cluster string, _ *uint64) bool { return l.clusters[cluster] == nil })
+	maps.DeleteFunc(r.open, func(cluster string, _ uint64) bool { return l.clusters[cluster] == nil })
 	return outcomes
 }
 

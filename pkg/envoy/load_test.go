@@ -11,6 +11,7 @@ import (
 
 func TestWhatAReportSays(t *testing.T) {
 	open := func(n uint64) *uint64 { return &n }
+	unknown := (*uint64)(nil)
 	cases := map[string]struct {
 		report clusterReport
 		before *uint64
@@ -22,11 +23,15 @@ func TestWhatAReportSays(t *testing.T) {
 		"the waiting end in timeouts":         {clusterReport{issued: 8, open: 12, failed: 13}, open(17), LoadCounts{Issued: 8, Failed: 13}},
 		"clients give up":                     {clusterReport{issued: 10, open: 3}, open(3), LoadCounts{Issued: 10, Abandoned: 10}},
 		"what waited before is given up":      {clusterReport{}, open(4), LoadCounts{Abandoned: 4}},
-		"nobody knows what waited before":     {clusterReport{issued: 10, open: 3}, nil, LoadCounts{Issued: 10}},
+		"nobody knows what waited before":     {clusterReport{issued: 10, open: 3}, unknown, LoadCounts{Issued: 10}},
 		"more ended than there was, and well": {clusterReport{issued: 1, succeeded: 5}, open(0), LoadCounts{Issued: 1, Succeeded: 5}},
 	}
 	for name, c := range cases {
-		if diff := cmp.Diff(c.want, c.report.since(c.before)); diff != "" {
+		before := uint64(0)
+		if c.before != nil {
+			before = *c.before
+		}
+		if diff := cmp.Diff(c.want, c.report.since(before, c.before != nil)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -92,17 +92,17 @@ func (r clusterReport) judge(interval time.Duration) string {
 	return reportCounted
 }
 
-// since gives the counts of a report when so many requests were open at the one before; nil if nobody knows. It is pure.
+// since gives the counts of a report when so many requests were open at the one before, if anybody knows. It is pure.
 //
 // Whatever went out has ended or is open; whatever ended went out or never got that far:
 //
 //	open before + issued + unconnected = succeeded + failed + abandoned + open now
-func (r clusterReport) since(before *uint64) LoadCounts {
+func (r clusterReport) since(before uint64, known bool) LoadCounts {
 	out := LoadCounts{Issued: r.issued, Succeeded: r.succeeded, Failed: r.failed}
-	if before == nil {
+	if !known {
 		return out
 	}
-	in, ended := *before+r.issued, r.succeeded+r.failed+r.open
+	in, ended := before+r.issued, r.succeeded+r.failed+r.open
 	if in > ended {
 		out.Abandoned = in - ended
 	} else {

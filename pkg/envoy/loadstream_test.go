@@ -347,6 +347,10 @@ func TestALiarCountsAsOneCaller(t *testing.T) {
 	if _, err := second.Recv(); err != nil {
 		t.Fatal(err)
 	}
+	first.say(t, failed("ok", 5))
+	if _, err := first.Recv(); err != nil {
+		t.Errorf("the pod's older stream is not told to say its last: %v", err)
+	}
 	if _, err := first.Recv(); err != io.EOF {
 		t.Errorf("the pod's older stream: %v, want its ordinary end", err)
 	}
