@@ -150,7 +150,7 @@ func hasPatch(text []byte) error {
 func startServers(b *testing.B, nodes int) []*server {
 	b.Helper()
 	dir := b.TempDir()
-	roots := issue(b, dir)
+	roots := issue(b, dir, sluice.SystemNamespace)
 	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	address := func() string { return fmt.Sprintf("127.0.0.1:%d", realenvoy.FreePort(b)) }
 	out := []*server{startSluice(b, nodes)}

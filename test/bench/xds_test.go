@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/kube/certs"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/test/bench/fleet"
@@ -76,6 +77,8 @@ type plane struct {
 	*world
 	mesh    *process
 	proxies int
+	// certs is the directory of the certificates of mesh and, below it, of canary; door where canary asks mesh.
+	certs, door string
 	// empty is the memory of mesh before the first proxy came; connecting how long all took to get everything.
 	empty      float64
 	connecting time.Duration
@@ -92,11 +95,12 @@ func startPlane(b *testing.B, proxies int) *plane {
 	p := &plane{world: newWorld(b), proxies: proxies, all: make(chan struct{}, 1)}
 	pods := p.pods(b, proxies)
 	dir := b.TempDir()
-	roots := issue(b, dir)
+	roots := issue(b, dir, p.namespace)
 	address := func() string { return fmt.Sprintf("127.0.0.1:%d", realenvoy.FreePort(b)) }
 	xds, health := address(), address()
+	p.certs, p.door = dir, address()
 	p.mesh = startProcess(b, "mesh", "--kubeconfig", realkube.Kubeconfig(b, p.config), "--cert-dir", dir, "--namespace", p.namespace,
-		"--identity", "bench", "--xds-address", xds, "--health-address", health, "--metrics-address", address(), "--debug-address", address())
+		"--identity", "bench", "--xds-address", xds, "--peer-address", p.door, "--peers", "", "--health-address", health, "--metrics-address", address(), "--debug-address", address())
 	realenvoy.Eventually(b, "mesh is ready", func() bool {
 		resp, err := http.Get("http://" + health + "/readyz")
 		if err != nil {
@@ -131,7 +135,7 @@ func (p *plane) connect(b *testing.B, pods []fleet.Pod, address string, config *
 	p.await(0)
 	for _, pod := range pods {
 		proxy := fleet.NewProxy(recording, pod)
-		proxy.Heard = p.heard
+		proxy.Heard, proxy.Load = p.heard, fleet.OneRequest
 		running.Go(func() {
 			if err := proxy.Run(ctx, address, config, nil); err != nil && ctx.Err() == nil {
 				b.Error(err)
@@ -208,24 +212,31 @@ func (p *plane) perProxy(b *testing.B) float64 {
 	return (p.mesh.memory(b) - p.empty) / float64(p.proxies)
 }
 
-// issue writes the serving certificate of mesh as its Secret would be mounted, and returns whom to trust.
-func issue(b *testing.B, dir string) *x509.CertPool {
+// issue writes the certificates of mesh and canary as their Secrets would be mounted, and returns whom to trust.
+func issue(b *testing.B, dir, namespace string) *x509.CertPool {
 	b.Helper()
 	authority, err := certs.NewAuthority(time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}
-	leaf, err := certs.Issue(authority, certs.Leaf{Name: "mesh", Hosts: []string{"localhost"}}, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
-	for name, content := range map[string][]byte{"tls.crt": leaf.Cert, "tls.key": leaf.Key, "ca.crt": leaf.Bundle} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+	roots := x509.NewCertPool()
+	for at, service := range map[string]string{dir: sluice.MeshService, filepath.Join(dir, "canary"): sluice.CanaryService} {
+		leaf, err := certs.Issue(authority, certs.Leaf{
+			Name: service, Hosts: append(certs.ServiceHosts(service, namespace, "cluster.local"), "localhost"), Client: true,
+		}, time.Now())
+		if err != nil {
 			b.Fatal(err)
 		}
+		if err := os.MkdirAll(at, 0o700); err != nil {
+			b.Fatal(err)
+		}
+		for name, content := range map[string][]byte{"tls.crt": leaf.Cert, "tls.key": leaf.Key, "ca.crt": leaf.Bundle} {
+			if err := os.WriteFile(filepath.Join(at, name), content, 0o600); err != nil {
+				b.Fatal(err)
+			}
+		}
+		roots.AppendCertsFromPEM(leaf.Bundle)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(leaf.Bundle)
 	return roots
 }
 

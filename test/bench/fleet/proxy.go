@@ -63,7 +63,8 @@ func (p *Proxy) Run(ctx context.Context, address string, config *tls.Config, con
 	}
 	defer conn.Close()
 	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+p.Pod.Token)
-	p.stream, err = discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	// A server that is busy with others may miss its time to shake hands; an Envoy tries again.
+	p.stream, err = discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx, grpc.WaitForReady(true))
 	if err != nil {
 		return fmt.Errorf("open the stream of %s: %w", p.Pod.Name, err)
 	}
