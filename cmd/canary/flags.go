@@ -38,6 +38,7 @@ type config struct {
 	selectorLabels       []string
 	labelPrefixes        []string
 	trackConfigs         bool
+	alerts               alertFlags
 	log                  *slog.Logger
 	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
 	libraryLog *slog.Logger
@@ -63,7 +64,8 @@ Follow a release:
 
 Metrics (flagger_canary_status, flagger_canary_weight, ...) are at /metrics, health at /healthz and /readyz.
 
-Environment: POD_NAMESPACE is the default of -lease-namespace.
+Environment: POD_NAMESPACE is the default of -lease-namespace. SLACK_URL, SLACK_TOKEN, SLACK_PROXY_URL, MSTEAMS_URL,
+MSTEAMS_PROXY_URL and EVENT_WEBHOOK_URL win over the flags of those names, so that they can come from a Secret.
 
 Flags:
 `
@@ -92,6 +94,7 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	selectorLabels := flags.String("selector-labels", strings.Join(canary.SelectorLabels, ","),
 		"labels that can tell the pods of the target from those of the primary, separated by commas; of those that the target selects by, the first is used")
 	labelPrefixes := flags.String("include-label-prefix", "", "prefixes of the target's labels that a new primary gets too, separated by commas; all labels if empty or *")
+	cfg.alerts.register(flags)
 	level := flags.String("log-level", "info", "least severe level that is logged: debug, info, warn or error; what libraries say at info is logged with debug")
 
 	err := flags.Parse(args)
@@ -103,6 +106,9 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	}
 	if err != nil {
 		return config{}, fmt.Errorf("%w (see -help)", err)
+	}
+	if err := cfg.alerts.complete(); err != nil {
+		return config{}, err
 	}
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(strings.ToUpper(*level))); err != nil {

@@ -87,8 +87,10 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
+	outside := notify.NewClient()
 	options := canary.Options{
-		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: notify.NewClient(),
+		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: outside,
+		Alerts: outside, GlobalAlert: cfg.alerts.destination(), ClusterName: cfg.alerts.clusterName, EventWebhook: cfg.alerts.eventWebhook,
 		Metrics: metrics{metric.NewClient(kube)}, MetricsServer: cfg.metricsServer, NoCrossNamespaceRefs: cfg.noCrossNamespaceRefs,
 		Workers: cfg.workers, PollInterval: cfg.pollInterval, Version: Version,
 		TrackConfigs: cfg.trackConfigs, SelectorLabels: cfg.selectorLabels, LabelPrefixes: cfg.labelPrefixes,

@@ -12,6 +12,8 @@ type Event struct {
 	Reason string
 	// Message is the sentence.
 	Message string
+	// Alert is what those hear of it who do not follow the event log; nil for most events.
+	Alert *Alert
 }
 
 // The two types of events, as Kubernetes spells them.

@@ -128,6 +128,10 @@ func (p *pass) callHooks() (failure *Event, answered bool) {
 		switch {
 		case ok && a.Err != "":
 			e := warning(ReasonHookFailed, "Halt %s advancement %s check %s failed %s", p.full(), kind, h.Name, a.Err)
+			if !p.underway() {
+				e = e.alerting(canaryv1beta1.SeverityWarn, "Pre-rollout check %s failed %s", h.Name, a.Err).
+					once(fmt.Sprintf("pre-rollout %s %s", h.key, p.step())).muted(h)
+			}
 			return &e, true
 		case ok && h.Type == canaryv1beta1.PreRolloutHook:
 			// Kept in the state: an acceptance test that passed is not run again.
@@ -161,15 +165,20 @@ type approval struct {
 	halt, passed string
 	// phase is where the Canary waits; empty: where it is.
 	phase canaryv1beta1.CanaryPhase
+	// alert is what people are told.
+	alert string
 }
 
 var (
 	confirmRollout = approval{canaryv1beta1.ConfirmRolloutHook,
-		"waiting for approval", "Confirm-rollout", canaryv1beta1.CanaryPhaseWaiting}
+		"waiting for approval", "Confirm-rollout", canaryv1beta1.CanaryPhaseWaiting,
+		"Canary is waiting for approval."}
 	confirmPromotion = approval{canaryv1beta1.ConfirmPromotionHook,
-		"waiting for promotion approval", "Confirm-promotion", canaryv1beta1.CanaryPhaseWaitingPromotion}
+		"waiting for promotion approval", "Confirm-promotion", canaryv1beta1.CanaryPhaseWaitingPromotion,
+		"Canary promotion is waiting for approval."}
 	confirmTrafficIncrease = approval{canaryv1beta1.ConfirmTrafficIncreaseHook,
-		"waiting for traffic increase approval", "Confirm-traffic-increase", ""}
+		"waiting for traffic increase approval", "Confirm-traffic-increase", "",
+		"Canary traffic increase is waiting for approval."}
 )
 
 // approved asks the hooks of an approval. While one has not answered the pass ends with the question; one that refuses
@@ -184,7 +193,8 @@ func (p *pass) approved(g approval) bool {
 	for _, h := range hooks {
 		a, ok := p.answer(h, p.checkID())
 		if ok && a.Err != "" {
-			p.halt(warning(ReasonWaitingForApproval, "Halt %s advancement %s %s", p.full(), g.halt, h.Name))
+			p.halt(warning(ReasonWaitingForApproval, "Halt %s advancement %s %s", p.full(), g.halt, h.Name).
+				alerting(canaryv1beta1.SeverityWarn, "%s", g.alert).once(fmt.Sprintf("approval %s %s", h.key, p.step())).muted(h))
 			if g.phase != "" && g.phase != p.st.Phase {
 				p.enter(g.phase)
 			}

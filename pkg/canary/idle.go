@@ -122,7 +122,8 @@ func (p *pass) waiting() {
 
 // start begins the rollout of the target's revision.
 func (p *pass) start() {
-	p.emit(normal(ReasonNewRevision, "New revision detected! Scaling up %s", p.target()))
+	p.emit(normal(ReasonNewRevision, "New revision detected! Scaling up %s", p.target()).
+		alerting(canaryv1beta1.SeverityInfo, "New revision detected, progressing canary analysis.").with(p.aboutCanary()...))
 	if p.intervalRaised() {
 		p.emit(warning(ReasonIntervalRaised, "analysis.interval %s runs as %s", p.analysis().Interval, p.interval()))
 	}

@@ -58,7 +58,8 @@ func (p *pass) initialize() {
 	p.st.LastAppliedSpec, p.st.LastPromotedSpec = r.Revision, r.Revision
 	p.st.TrackedConfigs = r.TrackedConfigs
 	p.st.CanaryWeight, p.st.FailedChecks, p.st.Iterations = 0, 0, 0
-	p.emit(normal(ReasonInitialized, "Initialization done! %s", p.full()))
+	p.emit(normal(ReasonInitialized, "Initialization done! %s", p.full()).
+		alerting(canaryv1beta1.SeverityInfo, "New %s detected, initialization completed.", p.Spec.TargetRef.Kind).with(p.aboutCanary()...))
 	p.wait(p.idleWhy())
 }
 

@@ -41,6 +41,8 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 		}
 	}
 	law(after.Phase != failed || is == 0, "Failed at weight %d", is)
+	alarmed := slices.ContainsFunc(plan.Events, func(e Event) bool { return e.Alert != nil && e.Alert.Severity != canaryv1beta1.SeverityInfo })
+	law(before.Phase == failed || after.Phase != failed || alarmed, "a release failed and nobody was told")
 	law(after.Phase != canaryv1beta1.CanaryPhaseSucceeded || is == 0, "Succeeded at weight %d", is)
 	law(before.Phase == failed || after.Phase != failed || was == 0 || obs.Primary.serves(), "rolled back to a primary without endpoints")
 

@@ -70,6 +70,9 @@ func (p *pass) judge() judgement {
 		case result.Verdict == canaryv1beta1.VerdictFail && j.failed == nil:
 			j.failed = e
 		case result.Verdict == canaryv1beta1.VerdictInconclusive:
+			if !got.NoData || len(got.Unreachable) > 0 { // it may last, and only people can end it
+				*e = e.alerting(canaryv1beta1.SeverityWarn, "%s", e.Message).once(fmt.Sprintf("metric %s %s", key, p.step()))
+			}
 			j.hold(e, p.counts(got))
 		}
 	}

@@ -117,7 +117,7 @@ func stamp(t time.Time) metav1.Time {
 	return metav1.NewTime(t)
 }
 
-func (p *pass) emit(e Event) { p.events = append(p.events, e) }
+func (p *pass) emit(e Event) { p.events = append(p.events, p.tellOnce(e)) }
 
 // wait says what the Canary waits for.
 func (p *pass) wait(sentence string) { p.why = sentence }

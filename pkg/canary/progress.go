@@ -36,7 +36,8 @@ func (p *pass) progress() {
 	notReady := p.canaryNotReady()
 	if p.pastDeadline(p.obs.Target, notReady) {
 		e := warning(ReasonCanaryNotReady, "canary %s %s not ready: %s", p.kindLower(), p.target(), notReady)
-		p.rollBack(e.Message, e, warning(ReasonRollingBack, "Rolling back %s progress deadline exceeded %s", p.full(), notReady))
+		p.rollBack(e.Message, e, warning(ReasonRollingBack, "Rolling back %s progress deadline exceeded %s", p.full(), notReady).
+			alerting(canaryv1beta1.SeverityError, "Progress deadline exceeded %s", notReady))
 		return
 	}
 	if p.skipAnalysis() {

@@ -76,7 +76,8 @@ func (p *pass) failPromotion(why string) {
 	if !p.canLeave() {
 		return
 	}
-	p.emit(warning(ReasonPromotionFailed, "Promotion of %s failed, primary not ready: %s", p.target(), why))
+	p.emit(warning(ReasonPromotionFailed, "Promotion of %s failed, primary not ready: %s", p.target(), why).
+		alerting(canaryv1beta1.SeverityError, "Promotion failed, primary not ready: %s", why))
 	p.fallBack(fmt.Sprintf("primary not ready: %s", why))
 }
 
@@ -91,9 +92,11 @@ func (p *pass) finalise() {
 	switch {
 	case reverted: // said when it happened
 	case p.skipAnalysis():
-		p.emit(normal(ReasonSkipped, "Promotion completed! Canary analysis was skipped for %s", p.target()))
+		p.emit(normal(ReasonSkipped, "Promotion completed! Canary analysis was skipped for %s", p.target()).
+			alerting(canaryv1beta1.SeverityInfo, "Canary analysis was skipped, promotion finished."))
 	default:
-		p.emit(normal(ReasonPromoted, "Promotion completed! Scaling down %s", p.target()))
+		p.emit(normal(ReasonPromoted, "Promotion completed! Scaling down %s", p.target()).
+			alerting(canaryv1beta1.SeverityInfo, "Canary analysis completed successfully, promotion finished."))
 	}
 	p.enter(canaryv1beta1.CanaryPhaseSucceeded)
 	p.setWeight(0)

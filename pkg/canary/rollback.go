@@ -1,16 +1,22 @@
 package canary
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+)
 
 // rollBackAtThreshold rolls back because too many checks failed.
 func (p *pass) rollBackAtThreshold() {
-	p.rollBack(p.why, warning(ReasonRollingBack, "Rolling back %s failed checks threshold reached %d",
-		p.full(), p.st.FailedChecks.Int()))
+	p.rollBack(p.why, warning(ReasonRollingBack, "Rolling back %s failed checks threshold reached %d", p.full(), p.st.FailedChecks.Int()).
+		alerting(canaryv1beta1.SeverityError, "Failed checks threshold reached %d", p.st.FailedChecks.Int()).with(AlertField{"Reason", p.why}))
 }
 
 // invoked says that a rollback hook agreed.
 func (p *pass) invoked() Event {
-	return warning(ReasonRollingBack, "Rolling back %s manual webhook invoked", p.full())
+	return warning(ReasonRollingBack, "Rolling back %s manual webhook invoked", p.full()).
+		alerting(canaryv1beta1.SeverityWarn, "Rolling back manual webhook invoked")
 }
 
 // rollBack sends all traffic back to the primary, now, and says why first. The target is scaled to zero in the phase
@@ -22,7 +28,11 @@ func (p *pass) rollBack(why string, say ...Event) {
 	for _, e := range say {
 		p.emit(e)
 	}
-	p.emit(warning(ReasonFailed, "Canary failed! Scaling down %s", p.full()))
+	gone := warning(ReasonFailed, "Canary failed! Scaling down %s", p.full())
+	if !slices.ContainsFunc(say, func(e Event) bool { return e.Alert != nil }) {
+		gone = gone.alerting(canaryv1beta1.SeverityError, "Canary failed: %s", why) // nobody shall hear of a rollback by chance
+	}
+	p.emit(gone)
 	p.fallBack(why)
 }
 

@@ -28,6 +28,8 @@ import (
 //	                                mirror= copies, and cookies="..."; and of the continuous judge verdict= says= ticks=
 //	event "..."                     was emitted since the last event line that matched; order counts
 //	quiet                           no event was emitted since then
+//	alert "error: ..."              people were told, since the last alert line that matched; order counts
+//	calm                            nobody was told anything since then
 //
 // More verbs are in the table below. When a script fails, the whole timeline is printed.
 func TestScripts(t *testing.T) {
@@ -70,7 +72,7 @@ func (w *world) do(words []string) error {
 		return err
 	}
 	switch words[0] {
-	case "want", "event", "quiet":
+	case "want", "event", "quiet", "alert", "calm":
 		return nil
 	}
 	return w.settle()
@@ -84,6 +86,8 @@ func (w *world) happens(words []string) error {
 		"want":     w.want,
 		"event":    w.event,
 		"quiet":    w.quiet,
+		"alert":    w.alert,
+		"calm":     w.calm,
 		"spec":     w.spec,                                                                // spec <yaml>: merges into the Canary's spec
 		"status":   w.status,                                                              // status <yaml>: merges into the Canary's status
 		"hook":     w.hook,                                                                // hook <name> ok | fail "..." | silent
@@ -264,19 +268,28 @@ func (w *world) cookies() string {
 	return strings.Join(out, ", ")
 }
 
-func (w *world) event(args []string) error {
-	for i, e := range w.unseen {
-		if e == args[0] {
-			w.unseen = w.unseen[i+1:]
+func (w *world) event(args []string) error { return consume(&w.unseen, args[0]) }
+
+func (w *world) alert(args []string) error { return consume(&w.alerts, args[0]) }
+
+// consume finds a sentence among those that were said, and forgets the ones before it.
+func consume(said *[]string, sentence string) error {
+	for i, s := range *said {
+		if s == sentence {
+			*said = (*said)[i+1:]
 			return nil
 		}
 	}
-	return fmt.Errorf("not among:\n  %s", strings.Join(w.unseen, "\n  "))
+	return fmt.Errorf("not among:\n  %s", strings.Join(*said, "\n  "))
 }
 
-func (w *world) quiet([]string) error {
-	if len(w.unseen) > 0 {
-		return fmt.Errorf("there were:\n  %s", strings.Join(w.unseen, "\n  "))
+func (w *world) quiet([]string) error { return silent(w.unseen) }
+
+func (w *world) calm([]string) error { return silent(w.alerts) }
+
+func silent(said []string) error {
+	if len(said) > 0 {
+		return fmt.Errorf("there were:\n  %s", strings.Join(said, "\n  "))
 	}
 	return nil
 }

@@ -49,7 +49,6 @@ func (p *pass) unsupported() []string {
 	add(a.SessionAffinity != nil && p.affinity() == nil, "analysis.sessionAffinity (only weighted releases on a mesh set cookies)")
 	add(p.Spec.AutoscalerRef != nil && p.kind() != nil && !p.kind().Autoscaled(),
 		"autoscalerRef (a "+p.Spec.TargetRef.Kind+" cannot be scaled)")
-	add(len(a.Alerts) > 0, "analysis.alerts")
 	add(a.Gate != nil && a.Gate.Mode == canaryv1beta1.GateModeContinuous && !p.continuous(),
 		"analysis.gate.mode Continuous (runs as Interval: no metric with a range that the Envoys answer for)")
 	add(a.Gate != nil && a.Gate.FalseRollbackRate != "" && !p.declaresRate(),

@@ -89,8 +89,10 @@ func (p *pass) canLeave() bool {
 	if p.weight() == 0 || p.obs.Primary.serves() {
 		return true
 	}
-	p.hold(ReasonRollbackHeld, "Traffic of %s stays at canary weight %d: %s has no ready endpoint",
-		p.full(), p.weight(), p.primary())
+	e := warning(ReasonRollbackHeld, "Traffic of %s stays at canary weight %d: %s has no ready endpoint", p.full(), p.weight(), p.primary())
+	if p.wait(e.Message); !p.said(e.Message) {
+		p.emit(e.alerting(canaryv1beta1.SeverityError, "%s", e.Message).once("primary down " + p.step()))
+	}
 	p.wake(time.Second)
 	return false
 }

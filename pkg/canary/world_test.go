@@ -40,6 +40,7 @@ type world struct {
 
 	asked    int // webhooks called so far
 	unseen   []string
+	alerts   []string // severity and message
 	timeline strings.Builder
 	t        tb
 }
@@ -152,6 +153,9 @@ func (w *world) settle() error {
 		}
 		for _, e := range plan.Events {
 			w.unseen = append(w.unseen, e.Message)
+			if a := e.Alert; a != nil {
+				w.alerts = append(w.alerts, fmt.Sprintf("%s: %s", a.Severity, a.Message))
+			}
 			w.log("  %s %s: %s", e.Type, e.Reason, e.Message)
 		}
 		asked := w.answer(plan.Ask)

@@ -23,10 +23,11 @@ var layers = map[string]layer{
 	"pkg/canary":   {may: []string{"pkg/gate", "pkg/api"}, pure: true, why: "the plan follows from spec, state and observation"},
 	"pkg/validate": {may: []string{"pkg/mesh", "pkg/canary", "pkg/api"}, pure: true, why: "one rulebook, the same at apply, in lint and at the start of a rollout"},
 
-	"pkg/kube":         {may: []string{"pkg/kube", "pkg/canary", "pkg/gate", "pkg/metric/query", "pkg/validate", "pkg/inject", "pkg/xds", "pkg/mesh", "pkg/api"}, why: "doors never import each other: cmd passes them in"},
+	"pkg/kube":         {may: []string{"pkg/kube", "pkg/canary", "pkg/gate", "pkg/metric/query", "pkg/notify/alert", "pkg/validate", "pkg/inject", "pkg/xds", "pkg/mesh", "pkg/api"}, why: "doors never import each other: cmd passes them in"},
 	"pkg/envoy":        {may: []string{"pkg/envoy", "pkg/xds", "pkg/mesh", "pkg/gate", "pkg/api/sluice"}, why: "this door talks to Envoy and does not know Kubernetes"},
 	"pkg/metric/query": {may: []string{"pkg/api"}, pure: true, why: "a query follows from its text and the Canary"},
 	"pkg/metric":       {may: []string{"pkg/metric", "pkg/api"}, why: "this door asks metric providers"},
+	"pkg/notify/alert": {may: []string{"pkg/api"}, pure: true, why: "a request follows from the message and its destination"},
 	"pkg/notify":       {may: []string{"pkg/notify", "pkg/api"}, why: "this door speaks HTTP to webhooks and alert channels"},
 
 	"cmd": {may: []string{"pkg", "cmd"}, why: "mains wire packages together"},

@@ -18,6 +18,7 @@ const (
 type counters struct {
 	events       *prometheus.CounterVec
 	queries      *prometheus.CounterVec
+	alerts       *prometheus.CounterVec
 	querySeconds *prometheus.HistogramVec
 }
 
@@ -26,6 +27,9 @@ func newCounters(registry prometheus.Registerer) *counters {
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_canary_events_total", Help: "Events of Canaries: written, failed for good, or dropped because too many waited.",
 		}, []string{"result"}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_canary_alerts_total", Help: "Alerts by the type of their provider: sent, or failed for good.",
+		}, []string{"type", "result"}),
 		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_canary_metric_queries_total", Help: "Questions to metric providers by what came of them.",
 		}, []string{"provider", "result"}),
@@ -33,8 +37,20 @@ func newCounters(registry prometheus.Registerer) *counters {
 			Name: "sluice_canary_metric_query_seconds", Help: "Time until a metric provider answered.", Buckets: prometheus.DefBuckets,
 		}, []string{"provider"}),
 	}
-	registry.MustRegister(c.events, c.queries, c.querySeconds)
+	registry.MustRegister(c.events, c.alerts, c.queries, c.querySeconds)
 	return c
+}
+
+// alerted notes an alert that was sent, or not.
+func (c *counters) alerted(provider string, sent bool) {
+	result := "failed"
+	if sent {
+		result = "sent"
+	}
+	if provider == "" {
+		provider = "unknown"
+	}
+	c.alerts.WithLabelValues(provider, result).Inc()
 }
 
 // queried notes a question to a metric provider.

@@ -55,15 +55,18 @@ func (d *decodedObjects[T]) gone(key types.NamespacedName) {
 
 // decoded holds what the rulebook looks at.
 type decoded struct {
-	canaries  decodedObjects[canaryv1beta1.Canary]
-	templates decodedObjects[canaryv1beta1.MetricTemplate]
-	scalers   decodedObjects[autoscalingv2.HorizontalPodAutoscaler]
+	canaries       decodedObjects[canaryv1beta1.Canary]
+	alertProviders decodedObjects[canaryv1beta1.AlertProvider]
+	templates      decodedObjects[canaryv1beta1.MetricTemplate]
+	scalers        decodedObjects[autoscalingv2.HorizontalPodAutoscaler]
 }
 
 func (d *decoded) gone(o object) {
 	switch o.GroupVersionKind {
 	case kindCanary:
 		d.canaries.gone(o.NamespacedName)
+	case kindAlertProvider:
+		d.alertProviders.gone(o.NamespacedName)
 	case kindMetricTemplate:
 		d.templates.gone(o.NamespacedName)
 	case kindHPA:

@@ -16,6 +16,8 @@ const (
 	ReasonUndecodable = "Undecodable"
 	// ReasonForeignObject is an object of a name that we need and that somebody else owns.
 	ReasonForeignObject = "ForeignObject"
+	// ReasonAlertFailed is an alert that did not reach anybody.
+	ReasonAlertFailed = "AlertFailed"
 	// ReasonFactFailed is a write that the API server refused.
 	ReasonFactFailed = "WriteFailed"
 )

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/notify/alert"
 )
 
 // HookCaller calls the webhooks of Canaries.
@@ -13,6 +14,12 @@ type HookCaller interface {
 	Call(ctx context.Context, c *canaryv1beta1.Canary, phase string, hook canaryv1beta1.CanaryWebhook) error
 	// Tell posts an event, of the type Normal or Warning, to a hook of the type event.
 	Tell(ctx context.Context, c *canaryv1beta1.Canary, hook canaryv1beta1.CanaryWebhook, message, eventType string, at time.Time) error
+}
+
+// Alerter tells people.
+type Alerter interface {
+	// Alert sends a message, with a few attempts. Errors hold neither addresses nor tokens.
+	Alert(ctx context.Context, to alert.Destination, what alert.Message) error
 }
 
 // MetricQuery is one question to a metric provider.

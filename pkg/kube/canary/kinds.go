@@ -15,6 +15,7 @@ import (
 var (
 	kindCanary             = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindCanary)
 	kindMetricTemplate     = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindMetricTemplate)
+	kindAlertProvider      = canaryv1beta1.GroupVersion.WithKind(canaryv1beta1.KindAlertProvider)
 	kindDeployment         = appsv1.SchemeGroupVersion.WithKind("Deployment")
 	kindDaemonSet          = appsv1.SchemeGroupVersion.WithKind("DaemonSet")
 	kindControllerRevision = appsv1.SchemeGroupVersion.WithKind("ControllerRevision")

@@ -20,7 +20,7 @@ import (
 const restricted = "sluice-canary-test"
 
 var rules = []rbacv1.PolicyRule{
-	{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries", "metrictemplates"}, Verbs: []string{"get", "list", "watch"}},
+	{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries", "metrictemplates", "alertproviders"}, Verbs: []string{"get", "list", "watch"}},
 	{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}},
 	{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries/status"}, Verbs: []string{"patch"}},
 	{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries/finalizers"}, Verbs: []string{"update"}},

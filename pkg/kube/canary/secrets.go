@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ type keptSecret struct {
 	data map[string][]byte
 	at   time.Time
 }
+
+// secretText is a credential as text: whoever makes a Secret from a file leaves a newline at its end.
+func secretText(value []byte) string { return strings.TrimSpace(string(value)) }
 
 func newSecrets(reader client.Reader, clock clock.PassiveClock) *secrets {
 	return &secrets{reader: reader, clock: clock, kept: map[types.NamespacedName]keptSecret{}}

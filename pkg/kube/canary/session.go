@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,8 +24,8 @@ type session struct {
 	verdicts *verdicts
 	// complaint is the last thing that went wrong and was said aloud, so that it is said once.
 	complaint string
-	// telling is the tail of the event hooks' queue: events reach their hooks in order.
-	telling chan struct{}
+	// telling and alerting are what is told to event hooks and to people: in order, and neither waits for the other.
+	telling, alerting line
 }
 
 // questionID tells questions apart: a metric may have the name of a hook.
@@ -197,49 +196,6 @@ func (s *sessions) end(key types.NamespacedName) {
 	session.mu.Unlock()
 	session.stopPolling()
 	session.stopVerdicts()
-}
-
-// tell sends events to the event hooks, in order, without anybody waiting for it.
-func (s *shell) tell(c *canaryv1beta1.Canary, session *session, events []canary.Event) {
-	hooks := eventHooks(c)
-	if len(hooks) == 0 || len(events) == 0 {
-		return
-	}
-	now := s.clock.Now()
-	session.mu.Lock()
-	before, done := session.telling, make(chan struct{})
-	session.telling = done
-	session.mu.Unlock()
-	s.work.start(func() {
-		defer close(done)
-		if before != nil {
-			<-before
-		}
-		for _, e := range events {
-			for _, hook := range hooks {
-				s.tellOne(c, hook, e, now)
-			}
-		}
-	})
-}
-
-func (s *shell) tellOne(c *canaryv1beta1.Canary, hook canaryv1beta1.CanaryWebhook, e canary.Event, at time.Time) {
-	if err := s.hooks.Tell(s.background, c, hook, e.Message, e.Type, at); err != nil {
-		s.log.Warn("event hook failed", "canary", fullName(c), "hook", hook.Name, "error", err.Error())
-	}
-}
-
-func eventHooks(c *canaryv1beta1.Canary) []canaryv1beta1.CanaryWebhook {
-	var hooks []canaryv1beta1.CanaryWebhook
-	if c.Spec.Analysis == nil {
-		return nil
-	}
-	for _, hook := range c.Spec.Analysis.Webhooks {
-		if hook.Type == canaryv1beta1.EventHook {
-			hooks = append(hooks, hook)
-		}
-	}
-	return hooks
 }
 
 func newSessions() sessions {

@@ -28,6 +28,7 @@ import (
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/canary"
+	"github.com/sluice-mesh/sluice/pkg/notify/alert"
 )
 
 // Options are what the shell needs besides Kubernetes.
@@ -38,6 +39,14 @@ type Options struct {
 	Stats StatsReader
 	// Hooks calls webhooks.
 	Hooks HookCaller
+	// EventWebhook is told every event of a Canary without a webhook of the type event; empty for none.
+	EventWebhook string
+	// Alerts tells people; nil sends no alerts.
+	Alerts Alerter
+	// GlobalAlert is where alerts of Canaries without analysis.alerts go; nil for nowhere.
+	GlobalAlert *alert.Destination
+	// ClusterName is told in every alert; empty for none.
+	ClusterName string
 	// Metrics asks metric providers; nil makes every metric that needs one fail.
 	Metrics MetricReader
 	// MetricsServer is the Prometheus of inline queries whose Canary names no metricsServer; empty for none.
@@ -132,6 +141,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		sessions:   newSessions(),
 		background: ctx,
 
+		alerts: o.Alerts, globalAlert: o.GlobalAlert, clusterName: o.ClusterName, eventWebhook: o.EventWebhook,
 		metricsServer: o.MetricsServer, noCrossNamespaceRefs: o.NoCrossNamespaceRefs,
 		selectorLabels: o.SelectorLabels, labelPrefixes: o.LabelPrefixes,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(

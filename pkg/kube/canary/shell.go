@@ -15,6 +15,7 @@ import (
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 	"github.com/sluice-mesh/sluice/pkg/canary"
+	"github.com/sluice-mesh/sluice/pkg/notify/alert"
 )
 
 // shell looks after all Canaries, one pass at a time per Canary.
@@ -26,6 +27,7 @@ type shell struct {
 	stats        StatsReader
 	hooks        HookCaller
 	metrics      MetricReader
+	alerts       Alerter
 	proxies      ProxyReader
 	callerReader CallerReader
 	events       *events
@@ -35,6 +37,10 @@ type shell struct {
 
 	// metricsServer is the Prometheus of inline queries whose Canary names none; empty for none.
 	metricsServer string
+	// eventWebhook, globalAlert and clusterName are those of Options.
+	eventWebhook string
+	globalAlert  *alert.Destination
+	clusterName  string
 	// noCrossNamespaceRefs refuses references from a Canary into another namespace.
 	noCrossNamespaceRefs bool
 
@@ -126,6 +132,7 @@ func (s *shell) announce(v *view, plan canary.Plan) {
 		s.events.record(reference(recorded), e, &plan.Status)
 	}
 	s.tell(recorded, v.session, plan.Events)
+	s.alert(recorded, v.session, plan.Events)
 	s.gauges.recorded(v.canary, &plan.Status)
 }
 

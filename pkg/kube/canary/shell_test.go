@@ -48,6 +48,7 @@ type world struct {
 	metrics   MetricReader
 	proxies   ProxyReader
 	callers   CallerReader
+	options   Options  // further ones
 	watched   []string // namespaces besides its own
 	registry  *prometheus.Registry
 	log       *lockedBuffer
@@ -96,11 +97,11 @@ func (w *world) start() (stop func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.registry = prometheus.NewRegistry()
-	if err := Add(ctx, mgr, Options{
-		Log: log, Stats: w.traffic, Hooks: w.hooks, Metrics: w.metrics, Proxies: w.proxies, Callers: w.callers, Clock: w.clock, Registry: w.registry,
-		TrackConfigs: true,
-		Name:         fmt.Sprintf("%s-%d", w.namespace, w.shells),
-	}); err != nil {
+	o := w.options
+	o.Log, o.Stats, o.Hooks, o.Metrics, o.Proxies = log, w.traffic, w.hooks, w.metrics, w.proxies
+	o.TrackConfigs, o.Callers = true, w.callers
+	o.Clock, o.Registry, o.Name = w.clock, w.registry, fmt.Sprintf("%s-%d", w.namespace, w.shells)
+	if err := Add(ctx, mgr, o); err != nil {
 		w.t.Fatal(err)
 	}
 	done := make(chan error, 1)

@@ -2,19 +2,21 @@ package v1beta1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Types of alert provider.
+// Types of alert provider. All but generic are Flagger's.
 const (
 	AlertTypeSlack   = "slack"
 	AlertTypeMSTeams = "msteams"
 	AlertTypeDiscord = "discord"
 	AlertTypeRocket  = "rocket"
 	AlertTypeGChat   = "gchat"
+	// AlertTypeGeneric posts plain JSON, for a receiver that knows none of the others.
+	AlertTypeGeneric = "generic"
 )
 
 // AlertProviderSpec says where alerts go.
 type AlertProviderSpec struct {
 	// Type of the provider.
-	// +kubebuilder:validation:Enum=slack;msteams;discord;rocket;gchat
+	// +kubebuilder:validation:Enum=slack;msteams;discord;rocket;gchat;generic
 	Type string `json:"type,omitempty"`
 	// Channel to post in; general if absent.
 	Channel string `json:"channel,omitempty"`

@@ -124,6 +124,8 @@ type RolloutStatus struct {
 	Metrics []MetricResult `json:"metrics,omitempty"`
 	// Evidence is what the continuous judge has seen of the rollout; absent where analysis.gate.mode is not Continuous.
 	Evidence *EvidenceStatus `json:"evidence,omitempty"`
+	// LastAlert names the wait that people were last alerted of, so that they are told of it once.
+	LastAlert string `json:"lastAlert,omitempty"`
 	// HooksPassed are the names of the pre-rollout webhooks that passed already and are not called again.
 	HooksPassed []string `json:"hooksPassed,omitempty"`
 }
