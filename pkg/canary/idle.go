@@ -107,6 +107,7 @@ func (p *pass) waiting() {
 		return
 	}
 	if p.rollbackAsked() {
+		p.st.LastAppliedSpec = p.revision() // tried, as far as it got: it is not new any more
 		p.rollBack("manual webhook invoked", p.invoked())
 		return
 	}
