@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
@@ -146,7 +147,10 @@ func (s *shell) answer(ctx context.Context, c *canaryv1beta1.Canary, q canary.Qu
 		return answer{checkID: q.CheckID, metric: &m}
 	}
 	a := canary.HookAnswer{CheckID: q.CheckID}
-	if err := s.hooks.Call(ctx, c, q.Phase, q.Hook); err != nil {
+	began := time.Now()
+	err := s.hooks.Call(ctx, c, q.Phase, q.Hook)
+	s.counters.called(q.Hook.Type, err, time.Since(began))
+	if err != nil {
 		a.Err = err.Error()
 	}
 	return answer{checkID: q.CheckID, hook: &a}

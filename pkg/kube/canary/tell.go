@@ -62,7 +62,10 @@ func (s *shell) tell(c *canaryv1beta1.Canary, session *session, events []canary.
 }
 
 func (s *shell) tellOne(c *canaryv1beta1.Canary, hook canaryv1beta1.CanaryWebhook, e canary.Event, at time.Time) {
-	if err := s.hooks.Tell(s.background, c, hook, e.Message, e.Type, at); err != nil {
+	began := time.Now()
+	err := s.hooks.Tell(s.background, c, hook, e.Message, e.Type, at)
+	s.counters.called(hook.Type, err, time.Since(began))
+	if err != nil {
 		s.log.Warn("event hook failed", "canary", fullName(c), "hook", hook.Name, "error", err.Error())
 	}
 }
