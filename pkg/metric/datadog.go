@@ -58,7 +58,10 @@ func (p *datadogProvider) ask(ctx context.Context, q Query) (float64, error) {
 	to := time.Now()
 	from := to.Add(-seriesIntervals * q.Interval)
 	ctx = context.WithValue(ctx, datadog.ContextAPIKeys, p.keys)
-	answer, _, err := p.api.QueryMetrics(ctx, from.Unix(), to.Unix(), q.Text)
+	answer, response, err := p.api.QueryMetrics(ctx, from.Unix(), to.Unix(), q.Text)
+	if response != nil {
+		defer response.Body.Close()
+	}
 	if err != nil {
 		var refused datadog.GenericOpenAPIError
 		if errors.As(err, &refused) && len(refused.Body()) > 0 {
