@@ -7,6 +7,7 @@ import (
 	"time"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/gate"
 )
 
 // Preview is what a Canary does with its next version, in a cluster where nothing takes any time: every webhook agrees
@@ -171,6 +172,31 @@ func (r *rehearsal) measure() {
 	for i, m := range s.analysis().Metrics {
 		r.obs.Metrics[s.metricKey(i)] = Measurement{Value: assumed(m, r.failing()), Samples: 100}
 	}
+	r.obs.Evidence = r.evidence()
+}
+
+// evidence is what the continuous judge has seen: a reading a second of a primary that is well, and of a canary whose
+// requests are all bad once the checks fail.
+func (r *rehearsal) evidence() *gate.Evidence {
+	standard, ok := Standard(r.canary)
+	if !ok || !Watches(r.canary) {
+		return nil
+	}
+	e := &gate.Evidence{Ticks: int64(r.now.Sub(r.canary.Status.Rollout.StartedTime.Time) / time.Second)}
+	if !r.failing() {
+		return e
+	}
+	const requests = 100
+	bad := gate.Window{Requests: requests, Failures: requests}
+	for _, m := range standard.Measures {
+		if m.SlowMS > 0 {
+			bad.Latency = []gate.Bucket{{UpperMS: m.SlowMS}, {UpperMS: math.Inf(1), Count: requests}}
+		}
+	}
+	for range 2 {
+		e.Add(standard, gate.Tick{Canary: gate.Arm{Window: bad}, Primary: gate.Arm{Window: gate.Window{Requests: requests}}}, true)
+	}
+	return e
 }
 
 func assumed(m canaryv1beta1.CanaryMetric, failing bool) float64 {
@@ -225,5 +251,9 @@ func Describe(c *canaryv1beta1.Canary) string {
 	if !s.routed() {
 		kind = "without a mesh, requests stay with the primary"
 	}
-	return fmt.Sprintf("%s; a check every %s, rolled back at failed check %d", kind, s.interval(), s.threshold())
+	rollback := fmt.Sprintf("rolled back at failed check %d", s.threshold())
+	if s.actsContinuously() {
+		rollback += ", or by the continuous judge at any moment"
+	}
+	return fmt.Sprintf("%s; a check every %s, %s", kind, s.interval(), rollback)
 }

@@ -31,6 +31,14 @@ func TestPreview(t *testing.T) {
 			"{analysis: {interval: 10s, threshold: 2, stepWeight: 10" + metrics + "}}", 2,
 			"0s Progressing 0, 10s Progressing 10, 20s Progressing 20, 30s Progressing 20 failed 1, 40s Failed 0",
 		},
+		"the continuous judge reads the primary first": {
+			"{analysis: {interval: 1m, stepWeight: 20, maxWeight: 40, gate: {mode: Continuous}" + metrics + "}}", 0,
+			"0s Progressing 0, 2m0s Progressing 20, 3m0s Progressing 40, 4m0s Promoting 40, 4m0s Finalising 0, 4m0s Succeeded 0",
+		},
+		"the continuous judge waits for no check": {
+			"{analysis: {interval: 1m, threshold: 5, stepWeight: 20, maxWeight: 40, gate: {mode: Continuous}" + metrics + "}}", 2,
+			"0s Progressing 0, 2m0s Progressing 20, 3m0s Progressing 40, 3m0s Failed 0",
+		},
 		"a load test that fails": {
 			"{analysis: {interval: 10s, iterations: 3, webhooks: [{name: load, url: 'http://load'}, {name: back, type: rollback, url: 'http://back'}]}}", 1,
 			"0s Progressing 0, 10s Progressing 0 it 1, 20s Failed 0",
