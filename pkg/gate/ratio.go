@@ -31,6 +31,9 @@ type likelihood [len(ratios)]float64
 // Anytime-Valid Inference for Multinomial Count Data, NeurIPS 2022, arXiv 2011.03567; R. J. Turner and P. D. Grünwald,
 // Exact Anytime-valid Confidence Intervals for Contingency Tables and Beyond, 2023, arXiv 2302.11401).
 func compared(canary, primary Counts) (l likelihood) {
+	if canary.Bad == 0 && primary.Bad == 0 {
+		return l // nothing was bad, and nothing is said
+	}
 	all := canary.Requests + primary.Requests
 	for i, r := range ratios {
 		expected := math.Log(all / (r*canary.Requests + primary.Requests))
