@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -235,10 +236,15 @@ type recordedWeights struct {
 	texts []string // with all that is not a share of everybody's requests
 }
 
+// all is the history from the moment when the target served alone. Where its pods are slow, a router is made before, and
+// begins with the primary: nobody has anything to lose then.
 func (r *recordedWeights) all() []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]int(nil), r.seen...)
+	if len(r.seen) > 1 && r.seen[0] == 0 && r.seen[1] == 100 {
+		return slices.Clone(r.seen[1:])
+	}
+	return slices.Clone(r.seen)
 }
 
 func (w *world) recordWeights() {
