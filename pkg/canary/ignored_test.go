@@ -108,7 +108,7 @@ var honoured = map[string]string{
 	"analysis.match":                 "testdata/build/ab_testing.in.yaml",
 	"analysis.metrics":               "metric_test.go",
 	"analysis.webhooks":              "testdata/hooks.txtar",
-	"analysis.alerts":                "testdata/alerts.txtar",
+	"analysis.alerts":                "../kube/canary/alerts_test.go",
 	"analysis.sessionAffinity":       "testdata/build/affinity.in.yaml",
 	"analysis.gate":                  "testdata/nodata_hold.txtar",
 }
