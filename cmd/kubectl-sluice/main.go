@@ -119,7 +119,7 @@ Exit codes of all commands:
 	})
 	flags.StringVar(&s.system, "sluice-namespace", sluice.SystemNamespace, "namespace that Sluice is installed in")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
-	cmd.AddCommand(checkInjectCommand(s), configCommand(s), planCommand(s), injectCommand(s), lintCommand(s), proxyStatusCommand(s), versionCommand(s))
+	cmd.AddCommand(checkInjectCommand(s), checkWebhookCommand(s), configCommand(s), injectCommand(s), lintCommand(s), planCommand(s), proxyStatusCommand(s), versionCommand(s))
 	return cmd
 }
 
