@@ -9,6 +9,7 @@ import (
 
 // TestCallers plays testdata/callers: releases that only their callers can judge.
 func TestCallers(t *testing.T) {
+	inFull(t)
 	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
 	play(t, []string{"testdata/callers/crash-under-load.txtar"}, nil)
 }

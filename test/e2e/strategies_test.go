@@ -14,6 +14,7 @@ import (
 // TestStrategies plays testdata/strategies: each way to release a version, seen by the users of a service. A user whose
 // requests matter asks all the while, and no answer of his fails that the new version itself did not fail.
 func TestStrategies(t *testing.T) {
+	inFull(t)
 	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
 	files, err := filepath.Glob("testdata/strategies/*.txtar")
 	must(t, err)
