@@ -18,6 +18,9 @@ import (
 // measure asks the provider of a metric. What cannot be asked is an answer, too: it is for Next to say what it means.
 func (s *shell) measure(ctx context.Context, c *canaryv1beta1.Canary, m canaryv1beta1.CanaryMetric) canary.Measurement {
 	q, unasked := s.metricQuery(ctx, c, m)
+	if unasked.Err == "" && unasked.Unasked == "" {
+		unasked = s.login(ctx, c, m, &q)
+	}
 	if unasked.Err != "" || unasked.Unasked != "" {
 		s.counters.queried(q.Provider.Type, resultUnasked, 0)
 		return unasked
@@ -82,16 +85,46 @@ func (s *shell) templateQuery(ctx context.Context, c *canaryv1beta1.Canary, m ca
 	if served := canaryv1beta1.ServedMetricProviders(); !slices.Contains(served, provider.Type) {
 		return failed("provider %s error: it is not served, use %s", provider.Type, strings.Join(served, ", "))
 	}
-	out := MetricQuery{Provider: provider, Interval: intervalOf(m)}
-	if ref := provider.SecretRef; ref != nil {
-		if out.Credentials, err = s.secrets.data(ctx, types.NamespacedName{Namespace: name.Namespace, Name: ref.Name}); err != nil {
-			return failed("secret %s error: %v", ref.Name, err)
-		}
-	}
-	if out.Text, err = query.Render(template.Spec.Query, query.Of(c, m)); err != nil {
+	text, err := query.Render(template.Spec.Query, query.Of(c, m))
+	if err != nil {
 		return failed("query render error: %v", err)
 	}
-	return out, canary.Measurement{}
+	return MetricQuery{Provider: provider, Interval: intervalOf(m), Text: text}, canary.Measurement{}
+}
+
+// login adds the credentials of a template's provider to a question.
+func (s *shell) login(ctx context.Context, c *canaryv1beta1.Canary, m canaryv1beta1.CanaryMetric, q *MetricQuery) canary.Measurement {
+	if m.TemplateRef == nil || q.Provider.SecretRef == nil {
+		return canary.Measurement{}
+	}
+	template := referenced(c, *m.TemplateRef)
+	secret := types.NamespacedName{Namespace: template.Namespace, Name: q.Provider.SecretRef.Name}
+	var err error
+	if q.Credentials, err = s.secrets.data(ctx, secret); err != nil {
+		return canary.Measurement{Unasked: fmt.Sprintf("Metric template %s.%s secret %s error: %v", template.Name, template.Namespace, secret.Name, err)}
+	}
+	return canary.Measurement{}
+}
+
+// unaskable says which metrics nobody could be asked for, so that no rollout starts which could not get on. It reads
+// caches only: whether the Secret is there shows at the first check.
+func (s *shell) unaskable(ctx context.Context, c *canaryv1beta1.Canary) []string {
+	if c.Spec.Analysis == nil {
+		return nil
+	}
+	var sentences []string
+	for _, m := range c.Spec.Analysis.Metrics {
+		if m.TemplateRef == nil && m.Query == "" {
+			continue
+		}
+		switch _, unasked := s.metricQuery(ctx, c, m); {
+		case unasked.Unasked != "":
+			sentences = append(sentences, unasked.Unasked)
+		case unasked.Err != "":
+			sentences = append(sentences, fmt.Sprintf("metric %s cannot be asked for: %s", m.Name, unasked.Err))
+		}
+	}
+	return sentences
 }
 
 // template reads a MetricTemplate from the cache.

@@ -208,7 +208,7 @@ func TestWhatCannotBeAskedOfATemplate(t *testing.T) {
 	}
 	c := &canaryv1beta1.Canary{ObjectMeta: metav1.ObjectMeta{Name: "podinfo", Namespace: w.namespace}}
 	reference := func(name, namespace string) canaryv1beta1.CanaryMetric {
-		return canaryv1beta1.CanaryMetric{Name: "m", TemplateRef: &canaryv1beta1.CrossNamespaceObjectReference{Name: name, Namespace: namespace}}
+		return canaryv1beta1.CanaryMetric{Name: "m", TemplateVariables: map[string]string{"code": "404"}, TemplateRef: &canaryv1beta1.CrossNamespaceObjectReference{Name: name, Namespace: namespace}}
 	}
 	for name, c2 := range map[string]struct {
 		metric canaryv1beta1.CanaryMetric

@@ -39,6 +39,7 @@ func (s *shell) seeRules(ctx context.Context, v *view) error {
 	}
 	world := validate.World{At: validate.RolloutStart, Cluster: index}
 	v.obs.Blockers = append(v.obs.Blockers, validate.Denied(validate.Canary(nil, v.canary, world))...)
+	v.obs.Blockers = append(v.obs.Blockers, s.unaskable(ctx, v.canary)...)
 	return nil
 }
 

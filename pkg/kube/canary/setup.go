@@ -174,6 +174,9 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	})); err != nil {
 		return fmt.Errorf("add the shell: %w", err)
 	}
+	if err := s.keepConditions(mgr, o.Name); err != nil {
+		return err
+	}
 	return s.watch(mgr, ctl)
 }
 
