@@ -74,6 +74,10 @@ bench: ## Measure what the design promises, side by side with peers where there 
 	@assets=$$($(CLUSTER) assets) && envoy=$$($(CLUSTER) tool envoy) && set -x && ulimit -n $$(ulimit -Hn) && \
 	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy go test $(TEST_FLAGS) -timeout 60m -run '^$$' -bench . -benchtime 20x ./test/bench/...
 
+.PHONY: judges
+judges: ## Simulate the continuous judge and write its tables into docs/judges.md, some minutes
+	go run ./test/judges -o docs/judges.md
+
 .PHONY: golden
 golden: ## Rewrite the golden files from what the code does now; review the diff
 	@envoy=$$($(CLUSTER) tool envoy) && SLUICE_ENVOY=$$envoy go test ./pkg/inject ./pkg/mesh ./pkg/xds ./pkg/canary ./pkg/validate ./cmd/webhook/settings -update
