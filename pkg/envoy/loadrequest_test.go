@@ -12,7 +12,7 @@ import (
 func TestALoadRequestIsReadWithoutItsNode(t *testing.T) {
 	m := &loadstatsv3.LoadStatsRequest{
 		Node: &corev3.Node{
-			Id: "web-1.demo", Cluster: "web", UserAgentName: "envoy", ListeningAddresses: []*corev3.Address{socket("10.0.0.1", 80)},
+			Id: "web-1.demo", Cluster: "web", UserAgentName: "envoy", Locality: &corev3.Locality{Zone: "a"},
 			Extensions: []*corev3.Extension{{Name: "envoy.filters.http.router", TypeUrls: []string{"a", "b"}}},
 		},
 		ClusterStats: []*endpointv3.ClusterStats{failed("a", 3), failed("b", 4)},

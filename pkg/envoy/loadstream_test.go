@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -351,7 +352,7 @@ func TestALiarCountsAsOneCaller(t *testing.T) {
 	if _, err := first.Recv(); err != nil {
 		t.Errorf("the pod's older stream is not told to say its last: %v", err)
 	}
-	if _, err := first.Recv(); err != io.EOF {
+	if _, err := first.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("the pod's older stream: %v, want its ordinary end", err)
 	}
 	if got := seen(p, "ok").Callers; got != 1 {

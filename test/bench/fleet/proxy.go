@@ -71,11 +71,11 @@ func (p *Proxy) Run(ctx context.Context, address string, config *tls.Config, con
 	if connected != nil {
 		connected()
 	}
-	reporting := make(chan error, 1)
-	go func() { reporting <- p.report(ctx, conn) }()
+	var reporting sync.WaitGroup
+	reporting.Go(func() { _ = p.report(ctx, conn) }) // it ends with the connection
 	defer func() {
 		conn.Close()
-		<-reporting
+		reporting.Wait()
 	}()
 	if err := p.subscribeAll(""); err != nil {
 		return fmt.Errorf("greet for %s: %w", p.Pod.Name, err)
