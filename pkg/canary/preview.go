@@ -11,7 +11,8 @@ import (
 )
 
 // Preview is what a Canary does with its next version, in a cluster where nothing takes any time: every webhook agrees
-// at once and every pod is ready at once. So its times are the earliest. The interval judge judges, whatever the spec says.
+// at once and every pod is ready at once. So its times are the earliest. The
+// continuous judge reads pods once a second, and sees that all requests are good, or that all are bad.
 type Preview struct {
 	// Steps are in order. A failed check is one too: it changes the state.
 	Steps []PreviewStep
@@ -54,11 +55,6 @@ const maxPasses = 100_000
 func NewPreview(c *canaryv1beta1.Canary, a Assumptions) (Preview, error) {
 	c = c.DeepCopy()
 	c.Status = canaryv1beta1.CanaryStatus{}
-	if a := c.Spec.Analysis; a != nil && a.Gate != nil {
-		// How soon the continuous judge has seen enough is a matter of the traffic, which nobody knows beforehand. The
-		// interval judge would come to the same end.
-		a.Gate.Mode = canaryv1beta1.GateModeInterval
-	}
 	r := rehearsal{
 		simulation:  newSimulation(c, &Workload{Name: c.Spec.TargetRef.Name, Replicas: 1, Revision: revisionOf("old")}),
 		assumptions: a,
@@ -120,7 +116,11 @@ func (r *rehearsal) pass() Plan {
 			break // the next pass goes on from there
 		}
 	}
-	r.events = append(r.events, plan.Events...)
+	for _, e := range plan.Events {
+		if n := len(r.events); n == 0 || r.events[n-1].Message != e.Message { // what is said at every check is told once
+			r.events = append(r.events, e)
+		}
+	}
 	if now := r.state(); !now.same(r.preview.End) {
 		now.Events, r.events = r.events, nil
 		r.preview.Steps, r.preview.End = append(r.preview.Steps, now), now

@@ -75,10 +75,6 @@ func TestPreview(t *testing.T) {
 			"{metricsServer: 'http://prometheus', analysis: {interval: 10s, stepWeights: [50], metrics: [{name: request-duration, thresholdRange: {max: 1}}, {name: a, query: x}, {name: a, query: y, thresholdRange: {min: 3}}]}}", 0,
 			"0s Progressing 0, 10s Progressing 50, 20s Promoting 50, 20s Finalising 0, 20s Succeeded 0",
 		},
-		"the continuous judge stands aside": {
-			"{analysis: {interval: 1s, threshold: 1, stepWeights: [20, 50], gate: {mode: Continuous}" + metrics + "}}", 2,
-			"0s Progressing 0, 1s Progressing 20, 2s Progressing 50, 3s Failed 0",
-		},
 		"no analysis": {
 			"{skipAnalysis: true}", 0,
 			"0s Progressing 0, 0s Promoting 0, 0s Finalising 0, 0s Succeeded 0",
