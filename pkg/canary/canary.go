@@ -105,6 +105,8 @@ type Autoscaler struct {
 	MinReplicas *int32
 	// MaxReplicas is its upper bound.
 	MaxReplicas int32
+	// WakesTarget says that it scales its target up from zero by itself.
+	WakesTarget bool
 }
 
 // Measurement is the value of one metric over its span, or the reason why there is none.

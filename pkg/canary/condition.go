@@ -17,6 +17,8 @@ const (
 	ConditionStatsUnreachable canaryv1beta1.CanaryConditionType = "StatsUnreachable"
 	// ConditionForeignObject says which names that we need are taken by somebody else's objects.
 	ConditionForeignObject canaryv1beta1.CanaryConditionType = "ForeignObject"
+	// ConditionTargetHeld says that the autoscaler of an idle target keeps waking it, and that it is put back to zero each time.
+	ConditionTargetHeld canaryv1beta1.CanaryConditionType = "TargetHeldAtZero"
 	// ConditionProxiesStale names pods whose Envoy did not take the weights in time.
 	ConditionProxiesStale canaryv1beta1.CanaryConditionType = "ProxiesStale"
 )
@@ -41,6 +43,7 @@ func (p *pass) setConditions() {
 	p.toggle(ConditionStatsUnreachable, p.unreachable(), ReasonUnreachable, func(pods []string) string {
 		return fmt.Sprintf("Port 9901 of pods %s cannot be polled; does a NetworkPolicy admit the canary process?", strings.Join(pods, ", "))
 	})
+	p.toggle(ConditionTargetHeld, p.heldAtZero(), ReasonTargetHeld, func(sentences []string) string { return sentences[0] })
 	p.toggle(ConditionForeignObject, p.obs.Foreign, string(ConditionForeignObject), func(sentences []string) string {
 		return strings.Join(sentences, "; ")
 	})
@@ -51,6 +54,29 @@ func (p *pass) setConditions() {
 	p.toggle(ConditionProxiesStale, stale, ReasonProxiesStale, func(pods []string) string {
 		return fmt.Sprintf("The Envoys of %s did not take the weights.", strings.Join(pods, ", "))
 	})
+}
+
+// heldAtZero says, aloud when it is new, that an autoscaler works against an idle target.
+func (p *pass) heldAtZero() []string {
+	a := p.obs.Autoscaler
+	if a == nil || !a.WakesTarget || !isIdle(p.st.Phase) {
+		return nil
+	}
+	sentence := fmt.Sprintf("%s %s scaled %s to zero by itself and wakes it; while %s is idle its replicas are put back to zero each time. "+
+		"Give the autoscaler a lower bound of 1", a.Kind, a.Name, p.target(), p.target())
+	if p.condition(ConditionTargetHeld) == "" {
+		p.emit(warning(ReasonTargetHeld, "%s", sentence))
+	}
+	return []string{sentence}
+}
+
+// isIdle tells whether the target of a Canary in this phase is kept at zero.
+func isIdle(phase canaryv1beta1.CanaryPhase) bool {
+	switch phase {
+	case canaryv1beta1.CanaryPhaseInitialized, canaryv1beta1.CanaryPhaseSucceeded, failed, canaryv1beta1.CanaryPhaseWaiting:
+		return true
+	}
+	return false
 }
 
 func unsupportedMessage(fields []string) string {

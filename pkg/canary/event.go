@@ -73,6 +73,8 @@ const (
 	ReasonPrimaryNotReady = "PrimaryNotReady"
 	// ReasonMeshNotReady is a step that has to wait for mesh objects or proxies.
 	ReasonMeshNotReady = "MeshNotReady"
+	// ReasonTargetHeld is an autoscaler that wakes an idle target.
+	ReasonTargetHeld = "TargetHeldAtZero"
 	// ReasonProxiesStale is a weight that counts as reached without some proxies.
 	ReasonProxiesStale = "ProxiesStale"
 	// ReasonWeightsRepaired is a router that somebody else wrote to.

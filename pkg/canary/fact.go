@@ -38,6 +38,12 @@ type PrimaryScaler struct {
 	MinReplicas *int32
 }
 
+// TargetScaler wants the target's own autoscaler to leave the target alone, or to work.
+type TargetScaler struct {
+	// Paused is for an idle target.
+	Paused bool
+}
+
 // ApexService wants the apex Service to select the primary.
 type ApexService struct{}
 
@@ -106,6 +112,7 @@ func (MeshObjects) fact()     {}
 func (VersionServices) fact() {}
 func (PrimaryWorkload) fact() {}
 func (PrimaryScaler) fact()   {}
+func (TargetScaler) fact()    {}
 func (ApexService) fact()     {}
 func (Weights) fact()         {}
 func (TargetScale) fact()     {}

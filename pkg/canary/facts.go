@@ -152,18 +152,30 @@ func (p *pass) scaler() []Fact {
 // targetRunning wants the canary's pods. How many is Flagger's rule: as many as it has, else as the primary, or, when an
 // autoscaler will raise them, its minimum.
 func (p *pass) targetRunning() []Fact {
-	t := p.obs.Target
-	switch {
-	case t == nil:
+	if p.obs.Target == nil {
 		return nil
-	case t.Replicas > 0:
-		return []Fact{TargetScale{Replicas: t.Replicas}}
-	case !p.autoscaled() && p.obs.Primary != nil:
-		return []Fact{TargetScale{Replicas: max(1, p.obs.Primary.Replicas)}}
-	case p.obs.Autoscaler != nil && p.obs.Autoscaler.MinReplicas != nil:
-		return []Fact{TargetScale{Replicas: max(1, *p.obs.Autoscaler.MinReplicas)}}
 	}
-	return []Fact{TargetScale{Replicas: 1}}
+	return join(p.targetScaler(false), TargetScale{Replicas: p.canaryReplicas()})
+}
+
+func (p *pass) canaryReplicas() int32 {
+	switch t := p.obs.Target; {
+	case t.Replicas > 0:
+		return t.Replicas
+	case !p.autoscaled() && p.obs.Primary != nil:
+		return max(1, p.obs.Primary.Replicas)
+	case p.obs.Autoscaler != nil && p.obs.Autoscaler.MinReplicas != nil:
+		return max(1, *p.obs.Autoscaler.MinReplicas)
+	}
+	return 1
+}
+
+// targetScaler pauses the target's own autoscaler, or lets it work again.
+func (p *pass) targetScaler(paused bool) []Fact {
+	if !p.autoscaled() {
+		return nil
+	}
+	return []Fact{TargetScaler{Paused: paused}}
 }
 
 // targetAtZero wants no pods of the target, as soon as nobody sends anything to them.
@@ -171,5 +183,5 @@ func (p *pass) targetAtZero() []Fact {
 	if p.obs.Target == nil || !p.trafficLeft() || !p.obs.Primary.serves() {
 		return nil
 	}
-	return []Fact{TargetScale{Replicas: 0}}
+	return join(p.targetScaler(true), TargetScale{Replicas: 0})
 }

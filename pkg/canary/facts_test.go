@@ -59,7 +59,7 @@ func TestFacts(t *testing.T) {
 			all(canaryv1beta1.CanaryPhaseInitializing, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Target = nil }), ""},
 		"the target goes last": {
 			all(canaryv1beta1.CanaryPhaseInitialized, 0, nil),
-			"keep bb, mesh, services, primary aa floor 0, scaler, apex, weights 100/0, target 0"},
+			"keep bb, mesh, services, primary aa floor 0, scaler, apex, weights 100/0, pause, target 0"},
 		"and not while its traffic has not left": {
 			all(canaryv1beta1.CanaryPhaseSucceeded, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{Primary: 90, Canary: 10} }),
 			"weights 100/0, keep bb, mesh, services, primary aa floor 0, scaler, apex, weights 100/0"},
@@ -68,19 +68,19 @@ func TestFacts(t *testing.T) {
 			"keep bb, mesh, services, primary aa floor 0, scaler, apex, weights 100/0"},
 		"a canary has pods before it has weight, and the primary its floor before both": {
 			all(progressing, 20, func(c *canaryv1beta1.Canary, o *Observation) { o.Target.Replicas = 0 }),
-			"keep bb, mesh, services, primary aa floor 3, scaler 3, apex, target 2, weights 80/20"},
+			"keep bb, mesh, services, primary aa floor 3, scaler 3, apex, resume, target 2, weights 80/20"},
 		"without an autoscaler as many as the primary": {
 			all(progressing, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Target.Replicas, c.Spec.AutoscalerRef = 0, nil }),
 			"keep bb, mesh, services, primary aa floor 3, apex, target 3, weights 100/0"},
 		"a canary that runs is left to its autoscaler": {
 			all(progressing, 20, func(c *canaryv1beta1.Canary, o *Observation) { o.Target.Replicas = 7 }),
-			"keep bb, mesh, services, primary aa floor 3, scaler 3, apex, target 7, weights 80/20"},
+			"keep bb, mesh, services, primary aa floor 3, scaler 3, apex, resume, target 7, weights 80/20"},
 		"weights that sink come first, a restart's for one": {
 			all(progressing, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Weights = &Weights{Primary: 50, Canary: 50} }),
-			"weights 100/0, keep bb, mesh, services, primary aa floor 3, scaler 3, apex, target 2, weights 100/0"},
+			"weights 100/0, keep bb, mesh, services, primary aa floor 3, scaler 3, apex, resume, target 2, weights 100/0"},
 		"the promoted template is the one that was kept, whatever the target holds": {
 			all(canaryv1beta1.CanaryPhasePromoting, 50, func(c *canaryv1beta1.Canary, o *Observation) { o.Target.Revision = "00000000000000cc" }),
-			"mesh, services, primary bb floor 3, scaler 3, apex, target 2, weights 50/50"},
+			"mesh, services, primary bb floor 3, scaler 3, apex, resume, target 2, weights 50/50"},
 		"traffic leaves before the canary does": {
 			all(canaryv1beta1.CanaryPhaseFinalising, 0, nil),
 			"keep bb, mesh, services, primary bb floor 3, scaler 3, apex, weights 100/0"},
@@ -89,10 +89,10 @@ func TestFacts(t *testing.T) {
 			"weights 100/0, keep bb, mesh, services, primary aa floor 0, scaler, apex"},
 		"then the target": {
 			all(failed, 0, nil),
-			"weights 100/0, target 0, keep bb, mesh, services, primary aa floor 0, scaler, apex"},
+			"weights 100/0, pause, target 0, keep bb, mesh, services, primary aa floor 0, scaler, apex"},
 		"a primary that Flagger made is left as it is until the next promotion": {
 			all(canaryv1beta1.CanaryPhaseSucceeded, 0, func(c *canaryv1beta1.Canary, o *Observation) { o.Primary.Revision = "" }),
-			"keep bb, mesh, services, scaler, apex, weights 100/0, target 0"},
+			"keep bb, mesh, services, scaler, apex, weights 100/0, pause, target 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, c.got); diff != "" {
@@ -121,6 +121,8 @@ func printFact(f Fact) string {
 			return fmt.Sprintf("scaler %d", *f.MinReplicas)
 		}
 		return "scaler"
+	case TargetScaler:
+		return map[bool]string{true: "pause", false: "resume"}[f.Paused]
 	case ApexService:
 		return "apex"
 	case Weights:

@@ -75,12 +75,16 @@ func build(t *testing.T, docs map[string]map[string]any) []any {
 	}
 	before := printed(t, docs)
 	out = append(out, target.Primary(c, pods, src))
-	if hpa := docs["HorizontalPodAutoscaler"]; hpa != nil {
+	for _, scaler := range Scalers() {
+		object := docs[scaler.GroupVersionKind().Kind]
+		if object == nil {
+			continue
+		}
 		var floor *int32
 		if o.MinReplicas > 0 {
 			floor = &o.MinReplicas
 		}
-		out = append(out, PrimaryHPA(c, hpa, floor))
+		out = append(out, scaler.Primary(c, object, floor))
 	}
 	if diff := cmp.Diff(before, printed(t, docs)); diff != "" {
 		t.Errorf("a builder changed its input:\n%s", diff)

@@ -89,6 +89,9 @@ func (p *pass) plan() Plan {
 		// Somebody must come back soon, to see the new weight or phase in force.
 		p.wake(time.Second)
 	}
+	if p.autoscaled() && p.obs.AutoscalerMissing {
+		p.wake(lookForScaler) // the cluster may not know its kind yet, and then nobody tells us when it comes
+	}
 	r.Why = p.why
 	p.recordEvidence()
 	p.st.ObservedGeneration = p.Generation

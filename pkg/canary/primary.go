@@ -91,7 +91,8 @@ func copied(v any) map[string]any {
 	from, _ := v.(map[string]any)
 	for k, e := range from {
 		if !strings.Contains(k, "toolkit.fluxcd.io") && k != "kubectl.kubernetes.io/last-applied-configuration" &&
-			k != "deployment.kubernetes.io/revision" && k != "deprecated.daemonset.template.generation" {
+			k != "deployment.kubernetes.io/revision" && k != "deprecated.daemonset.template.generation" &&
+			!strings.HasPrefix(k, "scaledobject.keda.sh/") {
 			out[k] = e
 		}
 	}

@@ -95,6 +95,7 @@ func (w *world) happens(words []string) error {
 		"crash":    func(a []string) error { w.crash, w.meanwhile = true, a; return nil }, // dies after the next status write, before the facts; crash push x: that happens meanwhile
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
 		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil }, // its controller replaces no pods
+		"scaler":   w.scaler,                                                                        // scaler min=2 | wakes | gone: the target's autoscaler
 		"config":   w.config,                                                                        // config configmap/app=1: somebody changes it; config off: no tracking
 		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                       // block "sentence": the rulebook objects
 		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil },      // acks off: proxies do not acknowledge
@@ -220,6 +221,7 @@ func (w *world) want(args []string) error {
 	for key, hash := range w.copies {
 		got[key] = hash
 	}
+	got["scaler"] = map[bool]string{true: "paused", false: "working"}[w.scalerPaused]
 	if r := st.Rollout; r != nil {
 		got["step"], got["why"] = strconv.Itoa(int(r.Step)), r.Why
 		got["floor"] = strconv.Itoa(int(r.MinPrimaryReplicas))
@@ -318,6 +320,27 @@ func merge[T any](text string, into *T) error {
 	}
 	*into = *new(T)
 	return json.Unmarshal(merged, into)
+}
+
+func (w *world) scaler(args []string) error {
+	w.obs.Autoscaler, w.obs.AutoscalerMissing = &Autoscaler{Kind: "HorizontalPodAutoscaler", Name: "podinfo"}, false
+	for _, arg := range args {
+		key, value, _ := strings.Cut(arg, "=")
+		switch key {
+		case "min":
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				return err
+			}
+			replicas := int32(n)
+			w.obs.Autoscaler.MinReplicas = &replicas
+		case "wakes":
+			w.obs.Autoscaler.WakesTarget = true
+		case "gone":
+			w.obs.Autoscaler, w.obs.AutoscalerMissing = nil, true
+		}
+	}
+	return nil
 }
 
 func (w *world) config(args []string) error {

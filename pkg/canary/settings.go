@@ -20,6 +20,8 @@ const (
 	defaultDeadline = 600 * time.Second
 	// defaultIterations is how many checks a release without a mesh has to pass when the spec does not say.
 	defaultIterations = 10
+	// lookForScaler is the time between two looks for an autoscaler that does not exist.
+	lookForScaler = 30 * time.Second
 	// staleAfter is how long a weight waits for proxies that do not acknowledge it.
 	staleAfter = 30 * time.Second
 )
@@ -146,4 +148,4 @@ func metricInterval(m canaryv1beta1.CanaryMetric) time.Duration {
 func (s settings) kindLower() string { return strings.ToLower(s.Spec.TargetRef.Kind) }
 
 // autoscaled tells whether the target has an autoscaler to look after.
-func (s settings) autoscaled() bool { return s.Spec.AutoscalerRef != nil && s.kind().Autoscaled() }
+func (s settings) autoscaled() bool { return ScalerOf(s.Canary) != nil }

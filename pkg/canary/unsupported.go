@@ -47,14 +47,12 @@ func (p *pass) unsupported() []string {
 	add(p.unsupportedStrategy() != "", p.unsupportedStrategy())
 	add(a.Mirror && !p.mirrors(), "analysis.mirror (only weighted releases and blue/green on a mesh copy requests)")
 	add(a.SessionAffinity != nil && p.affinity() == nil, "analysis.sessionAffinity (only weighted releases on a mesh set cookies)")
-	add(p.Spec.AutoscalerRef != nil && p.kind() != nil && !p.kind().Autoscaled(),
-		"autoscalerRef (a "+p.Spec.TargetRef.Kind+" cannot be scaled)")
+	add(p.Spec.AutoscalerRef != nil && !p.autoscaled(),
+		"autoscalerRef (for a Deployment, and a HorizontalPodAutoscaler or ScaledObject)")
 	add(a.Gate != nil && a.Gate.Mode == canaryv1beta1.GateModeContinuous && !p.continuous(),
 		"analysis.gate.mode Continuous (runs as Interval: no metric with a range that the Envoys answer for)")
 	add(a.Gate != nil && a.Gate.FalseRollbackRate != "" && !p.declaresRate(),
 		"analysis.gate.falseRollbackRate (runs as 1%: write a percentage between 0% and 50%, such as 0.5%)")
 	add(p.Spec.RevertOnDeletion, "revertOnDeletion")
-	add(p.Spec.AutoscalerRef != nil && p.Spec.AutoscalerRef.Kind != canaryv1beta1.AutoscalerKindHPA,
-		"autoscalerRef of a kind other than HorizontalPodAutoscaler")
 	return append(out, p.ignored()...)
 }

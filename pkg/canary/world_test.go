@@ -38,6 +38,8 @@ type world struct {
 	meshBroken, lag, noWrites, crash bool
 	meanwhile                        []string // what happens while the process is away
 
+	scalerPaused bool
+
 	asked    int // webhooks called so far
 	unseen   []string
 	alerts   []string // severity and message
@@ -202,6 +204,8 @@ func (w *world) make(f Fact) error {
 		if w.noWrites {
 			return fmt.Errorf("the router cannot be written")
 		}
+	case TargetScaler:
+		w.scalerPaused = f.Paused
 	case TrackedConfigs:
 		return w.copyConfigs(f)
 	case PrimaryWorkload:

@@ -34,6 +34,11 @@ func ownedFields(want *unstructured.Unstructured) []string {
 			return target.OwnedFields()
 		}
 	}
+	for _, scaler := range canary.Scalers() {
+		if scaler.GroupVersionKind() == kind {
+			return scaler.OwnedFields()
+		}
+	}
 	return ownedSpec[kind.GroupKind()]
 }
 

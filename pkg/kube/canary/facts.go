@@ -46,6 +46,8 @@ func (s *shell) makeOneTrue(ctx context.Context, v *view, fact canary.Fact) erro
 		return s.ensurePrimary(ctx, v, fact)
 	case canary.TrackedConfigs:
 		return s.ensureConfigs(ctx, v, fact)
+	case canary.TargetScaler:
+		return s.ensureTargetScaler(ctx, v, fact)
 	case canary.PrimaryScaler:
 		return s.ensurePrimaryScaler(ctx, v, fact)
 	case canary.Weights:

@@ -149,24 +149,23 @@ func (s *shell) observe(ctx context.Context, v *view, u *unstructured.Unstructur
 }
 
 func (s *shell) seeAutoscaler(ctx context.Context, v *view) (err error) {
-	ref := v.canary.Spec.AutoscalerRef
-	if ref == nil || ref.Kind != canaryv1beta1.AutoscalerKindHPA || v.kind == nil || !v.kind.Autoscaled() {
+	scaler := canary.ScalerOf(v.canary)
+	if scaler == nil {
 		return nil
 	}
-	if v.scaler, err = s.store.get(ctx, v.in(kindHPA, ref.Name)); err != nil {
+	served := true
+	if scaler.Optional() {
+		if served, err = s.optional.served(scaler.GroupVersionKind(), s.clock.Now()); err != nil {
+			return err
+		}
+	}
+	if served {
+		v.scaler, err = s.store.get(ctx, v.in(scaler.GroupVersionKind(), v.canary.Spec.AutoscalerRef.Name))
+	}
+	if v.scaler == nil || err != nil {
+		v.obs.AutoscalerMissing = true
 		return err
 	}
-	if v.scaler == nil {
-		v.obs.AutoscalerMissing = true
-		return nil
-	}
-	scaler := &canary.Autoscaler{Kind: ref.Kind, Name: ref.Name}
-	if n, found, _ := unstructured.NestedInt64(v.scaler.Object, "spec", "minReplicas"); found {
-		replicas := int32(n)
-		scaler.MinReplicas = &replicas
-	}
-	n, _, _ := unstructured.NestedInt64(v.scaler.Object, "spec", "maxReplicas")
-	scaler.MaxReplicas = int32(n)
-	v.obs.Autoscaler = scaler
+	v.obs.Autoscaler = scaler.Observe(v.scaler.Object)
 	return nil
 }

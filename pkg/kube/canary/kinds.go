@@ -30,11 +30,10 @@ var (
 
 // ownedSpec lists the fields of each kind's spec that are ours. A field of the list that we do not want is removed, a
 // field outside the list is left alone: the mesh process and users write there (meshRef, awsName, backendDefaults, ...).
-// Those of a primary are canary.Target's OwnedFields.
+// Those of a primary and of its autoscaler are with canary.Target and canary.Scaler.
 var ownedSpec = map[schema.GroupKind][]string{
 	kindVirtualNode.GroupKind():    {"podSelector", "listeners", "serviceDiscovery", "backends", "logging"},
 	kindVirtualRouter.GroupKind():  {"listeners", "routes"},
 	kindVirtualService.GroupKind(): {"provider"},
 	kindService.GroupKind():        {"selector", "ports"},
-	kindHPA.GroupKind():            {"scaleTargetRef", "minReplicas", "maxReplicas", "metrics", "behavior"},
 }

@@ -145,12 +145,24 @@ func (s *shell) ensurePrimaryScaler(ctx context.Context, v *view, fact canary.Pr
 	if v.scaler == nil {
 		return nil
 	}
-	want, err := content(canary.PrimaryHPA(v.canary, v.scaler.DeepCopy().Object, fact.MinReplicas))
+	want, err := content(canary.ScalerOf(v.canary).Primary(v.canary, v.scaler.DeepCopy().Object, fact.MinReplicas))
 	if err != nil {
 		return err
 	}
-	want.SetGroupVersionKind(kindHPA)
 	return s.ensure(ctx, v, want)
+}
+
+// ensureTargetScaler keeps the target's own autoscaler from waking an idle target, or lets it work again.
+func (s *shell) ensureTargetScaler(ctx context.Context, v *view, fact canary.TargetScaler) error {
+	if v.scaler == nil {
+		return nil
+	}
+	patch := canary.ScalerOf(v.canary).Pause(v.scaler.Object, fact.Paused)
+	if patch == nil {
+		return nil
+	}
+	_, err := s.store.patch(ctx, objectOf(v.scaler), patch)
+	return err
 }
 
 // content is a built object with the number types that the caches use, so that comparing is fair.

@@ -50,6 +50,9 @@ type shell struct {
 	// configs is nil when ConfigMaps and Secrets are not tracked.
 	configs *configs
 
+	// optional are the kinds that the cluster may not have.
+	optional *optionalKinds
+
 	index    *index
 	sessions sessions
 	callers  callerWatch
