@@ -37,6 +37,9 @@ type Observation struct {
 	Foreign []string
 	// ApexReady says that the apex Service selects the primary's pods and has a ready endpoint.
 	ApexReady bool
+	// ApexOnTarget says that it selects the target's pods and has a ready endpoint: so it was before the Canary came, and
+	// so it is again before it goes.
+	ApexOnTarget bool
 
 	// Blockers are the rulebook's errors for this Canary and its world: sentences, each with its rule id.
 	// They keep a rollout from starting; they never hold one that runs.

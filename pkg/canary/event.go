@@ -105,6 +105,13 @@ const (
 	ReasonSkipped  = "AnalysisSkipped"
 )
 
+// Reasons of a deletion that hands over to the target.
+const (
+	// ReasonTerminating is its beginning, ReasonTerminated its end.
+	ReasonTerminating = "Terminating"
+	ReasonTerminated  = "Terminated"
+)
+
 func normal(reason, format string, args ...any) Event {
 	return Event{Type: EventNormal, Reason: reason, Message: fmt.Sprintf(format, args...)}
 }

@@ -45,7 +45,19 @@ type TargetScaler struct {
 }
 
 // ApexService wants the apex Service to select the primary.
-type ApexService struct{}
+type ApexService struct {
+	// Target makes it select the target instead: the Canary is going.
+	Target bool
+}
+
+// Held wants the finalizer on the Canary, or not.
+type Held struct {
+	// By says whether the deletion of the Canary is to wait for us.
+	By bool
+}
+
+// PrimaryReleased wants the primary, and what only it uses, to belong to nobody but the Canary, so that it goes with it.
+type PrimaryReleased struct{}
 
 // Weights says where requests to the apex go, in percent. As a fact it wants the apex router to hold them.
 type Weights struct {
@@ -97,6 +109,8 @@ func (w Weights) takesFrom(other Weights) bool {
 type TargetScale struct {
 	// Replicas is the wanted spec.replicas.
 	Replicas int32
+	// Raise writes the number to a target that runs with fewer, too.
+	Raise bool
 }
 
 // TrackedConfigs wants the primary's copies of the target's ConfigMaps and Secrets to have these hashes. Their content
@@ -115,5 +129,7 @@ func (PrimaryScaler) fact()   {}
 func (TargetScaler) fact()    {}
 func (ApexService) fact()     {}
 func (Weights) fact()         {}
+func (Held) fact()            {}
+func (PrimaryReleased) fact() {}
 func (TargetScale) fact()     {}
 func (TrackedConfigs) fact()  {}

@@ -23,8 +23,10 @@ func (p *pass) facts() []Fact {
 	switch p.st.Phase {
 	case "":
 		return nil
+	case canaryv1beta1.CanaryPhaseTerminating, canaryv1beta1.CanaryPhaseTerminated:
+		return p.terminatingFacts()
 	case canaryv1beta1.CanaryPhaseInitializing:
-		return p.initialFacts()
+		return join(p.finalizer(), p.initialFacts())
 	case canaryv1beta1.CanaryPhaseFailed:
 		return join(p.route(), p.targetAtZero(), p.standing())
 	case progressing, waitingPromotion, canaryv1beta1.CanaryPhasePromoting:
@@ -83,7 +85,7 @@ func (p *pass) initialFacts() []Fact {
 
 // standing is what is true from the end of the initialisation to the end of the Canary.
 func (p *pass) standing() []Fact {
-	var out []Fact
+	out := p.finalizer()
 	if t := p.obs.Target; t != nil && p.revision() == p.st.Rollout.Revision && isOurs(t.Revision) {
 		out = append(out, p.keep())
 	}

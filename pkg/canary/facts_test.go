@@ -121,6 +121,10 @@ func printFact(f Fact) string {
 			return fmt.Sprintf("scaler %d", *f.MinReplicas)
 		}
 		return "scaler"
+	case Held:
+		return fmt.Sprintf("finalizer %v", f.By)
+	case PrimaryReleased:
+		return "release"
 	case TargetScaler:
 		return map[bool]string{true: "pause", false: "resume"}[f.Paused]
 	case ApexService:

@@ -46,7 +46,9 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 	law(after.Phase != canaryv1beta1.CanaryPhaseSucceeded || is == 0, "Succeeded at weight %d", is)
 	law(before.Phase == failed || after.Phase != failed || was == 0 || obs.Primary.serves(), "rolled back to a primary without endpoints")
 
-	if is > was {
+	if after.Phase == canaryv1beta1.CanaryPhaseTerminating && is > was {
+		law(obs.Target.Ready > 0, "everybody is sent to a target without a pod")
+	} else if is > was {
 		law(obs.Weights != nil && obs.Weights.Shares() == routed(before, was), "a step while the router lags")
 		law(obs.MeshReady, "a step while mesh objects are missing")
 		law(after.FailedChecks == before.FailedChecks, "a step on a failed check")

@@ -182,9 +182,3 @@ func (p *pass) resume() {
 		}
 	}
 }
-
-// terminating is a Canary that is being deleted: what it created goes with it, and nothing else is touched.
-func (p *pass) terminating() {
-	p.handsOff = true
-	p.wait("is being deleted")
-}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
@@ -94,14 +95,15 @@ func (w *world) happens(words []string) error {
 		"edit":     func(a []string) error { return w.edit(a[0]) },                        // edit 80: somebody writes the canary's weight into the router
 		"crash":    func(a []string) error { w.crash, w.meanwhile = true, a; return nil }, // dies after the next status write, before the facts; crash push x: that happens meanwhile
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
-		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil }, // its controller replaces no pods
-		"scaler":   w.scaler,                                                                        // scaler min=2 | wakes | gone: the target's autoscaler
-		"config":   w.config,                                                                        // config configmap/app=1: somebody changes it; config off: no tracking
-		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                       // block "sentence": the rulebook objects
-		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil },      // acks off: proxies do not acknowledge
-		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },               // writes off: the router cannot be written
-		"restart":  w.restart,                                                                       // another process takes over
-		"delete":   func([]string) error { w.target = nil; return nil },                             // somebody deletes the target
+		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil },                    // its controller replaces no pods
+		"bye":      func([]string) error { at := metav1.NewTime(w.now); w.canary.DeletionTimestamp = &at; return nil }, // somebody deletes the Canary
+		"scaler":   w.scaler,                                                                                           // scaler min=2 | wakes | gone: the target's autoscaler
+		"config":   w.config,                                                                                           // config configmap/app=1: somebody changes it; config off: no tracking
+		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                                          // block "sentence": the rulebook objects
+		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil },                         // acks off: proxies do not acknowledge
+		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },                                  // writes off: the router cannot be written
+		"restart":  w.restart,                                                                                          // another process takes over
+		"delete":   func([]string) error { w.target = nil; return nil },                                                // somebody deletes the target
 	}
 	do, ok := verbs[words[0]]
 	if !ok {
@@ -221,6 +223,7 @@ func (w *world) want(args []string) error {
 	for key, hash := range w.copies {
 		got[key] = hash
 	}
+	got["finalizer"] = strings.Join(w.canary.Finalizers, ",")
 	got["scaler"] = map[bool]string{true: "paused", false: "working"}[w.scalerPaused]
 	if r := st.Rollout; r != nil {
 		got["step"], got["why"] = strconv.Itoa(int(r.Step)), r.Why

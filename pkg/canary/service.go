@@ -17,7 +17,7 @@ var unmanaged = map[string]string{
 }
 
 // Services builds <apex>-canary, <apex>-primary and, last, <apex>, which selects the primary.
-// Node ports, cluster addresses and keys of service.unmanagedMetadata are for the shell to keep.
+// Node ports and cluster addresses are for the shell to keep.
 func Services(c *canaryv1beta1.Canary, pods Pods) []*corev1.Service {
 	s := settings{c}
 	spec := c.Spec.Service
@@ -27,6 +27,9 @@ func Services(c *canaryv1beta1.Canary, pods Pods) []*corev1.Service {
 		s.service(s.apex(), pods, pods.primaryValue(), spec.Apex),
 	}
 }
+
+// TargetSelector is that of an apex Service which leads to the target: before the Canary came, and when it goes.
+func TargetSelector(pods Pods) map[string]string { return pods.selector(pods.Value) }
 
 func (s settings) service(name string, pods Pods, value string, meta *canaryv1beta1.CustomMetadata) *corev1.Service {
 	if meta == nil {
@@ -45,6 +48,15 @@ func (s settings) service(name string, pods Pods, value string, meta *canaryv1be
 			Selector: pods.selector(value),
 			Ports:    s.servicePorts(pods),
 		},
+	}
+	if others := s.Spec.Service.UnmanagedMetadata; others != nil {
+		// Whoever these keys belong to writes them. All keys that we do not want are left alone in any case.
+		for _, key := range others.Labels {
+			delete(svc.Labels, key)
+		}
+		for _, key := range others.Annotations {
+			delete(svc.Annotations, key)
+		}
 	}
 	if s.Spec.Service.Headless {
 		svc.Spec.ClusterIP = corev1.ClusterIPNone

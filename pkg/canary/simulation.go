@@ -71,11 +71,11 @@ func (s *simulation) make(f Fact) error {
 		}
 		s.primary.Revision = f.FromRevision
 	case ApexService:
-		s.obs.ApexReady = true
+		s.obs.ApexReady, s.obs.ApexOnTarget = !f.Target, f.Target
 	case Weights:
 		s.router = &f
 	case TargetScale:
-		if f.Replicas == 0 || s.target.Replicas == 0 {
+		if f.Replicas == 0 || s.target.Replicas == 0 || f.Raise && s.target.Replicas < f.Replicas {
 			s.target.Replicas = f.Replicas
 		}
 	}
@@ -84,6 +84,6 @@ func (s *simulation) make(f Fact) error {
 
 // print is everything that a watch would report a change of.
 func (s *simulation) print() (string, error) {
-	b, err := json.Marshal([]any{s.canary.Status, s.target, s.primary, s.router, s.obs.ApexReady, s.obs.MeshReady})
+	b, err := json.Marshal([]any{s.canary.Status, s.target, s.primary, s.router, s.obs.ApexReady, s.obs.ApexOnTarget, s.obs.MeshReady})
 	return string(b), err
 }

@@ -36,9 +36,8 @@ type Target interface {
 	OwnedFields() []string
 	// Autoscaled tells whether an autoscaler can scale it.
 	Autoscaled() bool
-	// Scale is the merge patch that gives the target this many replicas; nil when there is nothing to write. Zero is
-	// enforced; another number only matters to a target at zero, for one that runs belongs to its autoscaler.
-	Scale(object map[string]any, replicas int32) map[string]any
+	// Scale is the merge patch that makes the fact true; nil when there is nothing to write.
+	Scale(object map[string]any, want TargetScale) map[string]any
 
 	// notReady says why a workload is not ready, in Flagger's words; empty when it is. percent is the share of the
 	// updated pods that must be available.

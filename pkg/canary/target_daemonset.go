@@ -97,11 +97,11 @@ func (daemonSetTarget) OwnedFields() []string {
 
 func (daemonSetTarget) Autoscaled() bool { return false }
 
-func (daemonSetTarget) Scale(object map[string]any, replicas int32) map[string]any {
+func (daemonSetTarget) Scale(object map[string]any, want TargetScale) map[string]any {
 	_, idle := dig(podTemplate(object), "spec", "nodeSelector")[scaleToZero]
 	var value any = "true"
 	switch {
-	case idle == (replicas == 0):
+	case idle == (want.Replicas == 0):
 		return nil
 	case idle:
 		value = nil // takes the key away

@@ -114,15 +114,16 @@ func (deploymentTarget) OwnedFields() []string {
 
 func (deploymentTarget) Autoscaled() bool { return true }
 
-func (deploymentTarget) Scale(object map[string]any, replicas int32) map[string]any {
+func (deploymentTarget) Scale(object map[string]any, want TargetScale) map[string]any {
 	now, ok := number64(dig(object, "spec")["replicas"])
 	if !ok {
 		now = 1
 	}
-	if now == int64(replicas) || replicas > 0 && now > 0 {
+	n := int64(want.Replicas)
+	if leave := n > 0 && now > 0 && (!want.Raise || now > n); now == n || leave {
 		return nil
 	}
-	return map[string]any{"spec": map[string]any{"replicas": replicas}}
+	return map[string]any{"spec": map[string]any{"replicas": n}}
 }
 
 func (deploymentTarget) notReady(w *Workload, percent int) string {

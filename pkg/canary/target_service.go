@@ -85,7 +85,7 @@ func (serviceTarget) OwnedFields() []string { return []string{"selector", "ports
 
 func (serviceTarget) Autoscaled() bool { return false }
 
-func (serviceTarget) Scale(map[string]any, int32) map[string]any { return nil }
+func (serviceTarget) Scale(map[string]any, TargetScale) map[string]any { return nil }
 
 func (serviceTarget) notReady(w *Workload, _ int) string {
 	if w.Ready == 0 {

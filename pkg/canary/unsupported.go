@@ -53,6 +53,5 @@ func (p *pass) unsupported() []string {
 		"analysis.gate.mode Continuous (runs as Interval: no metric with a range that the Envoys answer for)")
 	add(a.Gate != nil && a.Gate.FalseRollbackRate != "" && !p.declaresRate(),
 		"analysis.gate.falseRollbackRate (runs as 1%: write a percentage between 0% and 50%, such as 0.5%)")
-	add(p.Spec.RevertOnDeletion, "revertOnDeletion")
 	return append(out, p.ignored()...)
 }

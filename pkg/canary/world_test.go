@@ -204,6 +204,12 @@ func (w *world) make(f Fact) error {
 		if w.noWrites {
 			return fmt.Errorf("the router cannot be written")
 		}
+	case Held:
+		w.canary.Finalizers = nil
+		if f.By {
+			w.canary.Finalizers = []string{Finalizer}
+		}
+		return nil
 	case TargetScaler:
 		w.scalerPaused = f.Paused
 	case TrackedConfigs:

@@ -94,7 +94,9 @@ func TestAScaledObjectIsCopiedAndPaused(t *testing.T) {
 	w := newWorld(t)
 	crds := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 	scaledObjects := schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}
-	paused := func() string { return w.get(scaledObjects, "podinfo").GetAnnotations()["autoscaling.keda.sh/paused-replicas"] }
+	paused := func() string {
+		return w.get(scaledObjects, "podinfo").GetAnnotations()["autoscaling.keda.sh/paused-replicas"]
+	}
 	w.apply(deployments, podinfoDeployment)
 	w.apply(canaries, strings.Replace(podinfoCanary, "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, name: podinfo}",
 		"{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: podinfo, primaryScalerReplicas: {minReplicas: 2}}", 1))

@@ -202,8 +202,8 @@ func (s *shell) copyOf(ctx context.Context, v *view, key string) (object, error)
 		return object{}, err
 	}
 	return v.in(kind, canary.ConfigCopyName(ref.Name, v.targetName(), canary.CopyOwnership{
-		ShortTaken: shortMeta != nil && !metav1.IsControlledBy(shortMeta, v.canary),
-		LongOurs:   longMeta != nil && metav1.IsControlledBy(longMeta, v.canary),
+		ShortTaken: shortMeta != nil && !v.isOurs(shortMeta),
+		LongOurs:   longMeta != nil && v.isOurs(longMeta),
 	})), nil
 }
 
@@ -246,7 +246,7 @@ func (s *shell) ensureConfig(ctx context.Context, v *view, o object, key, hash s
 	if err != nil {
 		return err
 	}
-	if live != nil && !metav1.IsControlledBy(live, v.canary) {
+	if live != nil && !v.isOurs(live) {
 		return fmt.Errorf("%w: %s", errForeign, foreign(o, live))
 	}
 	if live != nil && canary.ConfigHash(live.Object) == hash {
@@ -299,7 +299,7 @@ func (s *shell) copyConfig(ctx context.Context, v *view, source *unstructured.Un
 		s.configs.remember(to, want, time.Now())
 		return nil
 	}
-	if !metav1.IsControlledBy(live, v.canary) {
+	if !v.isOurs(live) {
 		return fmt.Errorf("%w: %s", errForeign, foreign(to, live))
 	}
 	patch := map[string]any{}
@@ -307,6 +307,9 @@ func (s *shell) copyConfig(ctx context.Context, v *view, source *unstructured.Un
 		if change, differs := mergePatch(live.Object[field], want.Object[field]); differs {
 			patch[field] = change
 		}
+	}
+	if owners := v.ownersPatch(live); owners != nil {
+		patch = withOwners(patch, owners)
 	}
 	body, err := json.Marshal(patch)
 	if err != nil {
@@ -316,5 +319,29 @@ func (s *shell) copyConfig(ctx context.Context, v *view, source *unstructured.Un
 		return fmt.Errorf("patch %s: %w", to, err)
 	}
 	s.configs.remember(to, live, time.Now())
+	return nil
+}
+
+// releaseCopies takes the target's ownership from the primary's configuration.
+func (s *shell) releaseCopies(ctx context.Context, v *view) error {
+	if s.configs == nil {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(v.canary.Status.TrackedConfigs)) {
+		o, err := s.copyOf(ctx, v, key)
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{o.Name, o.Name + previousSuffix} {
+			o.Name = name
+			live, err := s.configs.content(ctx, o)
+			if err != nil {
+				return err
+			}
+			if err := s.release(ctx, v, o, live); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }

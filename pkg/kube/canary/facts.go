@@ -41,7 +41,11 @@ func (s *shell) makeOneTrue(ctx context.Context, v *view, fact canary.Fact) erro
 		sides, _, err := v.services()
 		return s.ensureAll(ctx, v, sides, err)
 	case canary.ApexService:
-		return s.ensureApex(ctx, v)
+		return s.ensureApex(ctx, v, fact)
+	case canary.Held:
+		return s.hold(ctx, v, fact)
+	case canary.PrimaryReleased:
+		return s.releasePrimary(ctx, v)
 	case canary.PrimaryWorkload:
 		return s.ensurePrimary(ctx, v, fact)
 	case canary.TrackedConfigs:
@@ -92,7 +96,7 @@ func (s *shell) ensure(ctx context.Context, v *view, want *unstructured.Unstruct
 	if err != nil {
 		return err
 	}
-	if live != nil && !metav1.IsControlledBy(live, v.canary) {
+	if live != nil && !v.isOurs(live) {
 		return fmt.Errorf("%w: %s", errForeign, foreign(objectOf(want), live))
 	}
 	return s.write(ctx, v, live, want)
@@ -108,6 +112,11 @@ func (s *shell) write(ctx context.Context, v *view, live, want *unstructured.Uns
 		return err
 	}
 	patch := difference(live, completed(want, live))
+	if v.isOurs(live) {
+		if owners := v.ownersPatch(live); owners != nil {
+			patch = withOwners(patch, owners)
+		}
+	}
 	if patch == nil {
 		return nil
 	}
@@ -115,11 +124,17 @@ func (s *shell) write(ctx context.Context, v *view, live, want *unstructured.Uns
 	return err
 }
 
-// owned is an object with the Canary as its controller: it goes when the Canary goes.
-func owned(u *unstructured.Unstructured, v *view) *unstructured.Unstructured {
-	u = u.DeepCopy()
-	u.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(v.canary, kindCanary)})
-	return u
+func withOwners(patch map[string]any, owners []any) map[string]any {
+	if patch == nil {
+		patch = map[string]any{}
+	}
+	meta, ok := patch["metadata"].(map[string]any)
+	if !ok {
+		meta = map[string]any{}
+		patch["metadata"] = meta
+	}
+	meta["ownerReferences"] = owners
+	return patch
 }
 
 // completed adds to a Service what the API server filled in where we said nothing, so that it is no difference.
@@ -154,7 +169,7 @@ func completed(want, live *unstructured.Unstructured) *unstructured.Unstructured
 
 // ensureApex points the apex Service at the primary. A Service that was there before the Canary is adopted, as Flagger
 // does: it is the one that callers know. Only its selector and ports change; it keeps its owner and its metadata.
-func (s *shell) ensureApex(ctx context.Context, v *view) error {
+func (s *shell) ensureApex(ctx context.Context, v *view, fact canary.ApexService) error {
 	if v.podsErr != nil {
 		return v.podsErr
 	}
@@ -166,7 +181,13 @@ func (s *shell) ensureApex(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
-	if live != nil && metav1.GetControllerOf(live) == nil {
+	if fact.Target {
+		want = want.DeepCopy()
+		if err := unstructured.SetNestedStringMap(want.Object, canary.TargetSelector(v.pods), "spec", "selector"); err != nil {
+			return fmt.Errorf("point Service %s at the target: %w", v.apex(), err)
+		}
+	}
+	if live != nil && metav1.GetControllerOf(live) == nil && !v.isOurs(live) {
 		want = want.DeepCopy()
 		want.SetLabels(nil)
 		want.SetAnnotations(nil)
@@ -194,7 +215,7 @@ func (s *shell) scaleTarget(ctx context.Context, v *view, fact canary.TargetScal
 	if v.target == nil {
 		return nil
 	}
-	patch := v.kind.Scale(v.target.Object, fact.Replicas)
+	patch := v.kind.Scale(v.target.Object, fact)
 	if patch == nil {
 		return nil
 	}

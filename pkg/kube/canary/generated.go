@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -132,7 +133,7 @@ func (s *shell) problem(ctx context.Context, v *view, want *unstructured.Unstruc
 		return "", err
 	case live == nil:
 		return fmt.Sprintf("%s %s", o.Kind, o.Name), nil
-	case !metav1.IsControlledBy(live, v.canary):
+	case !v.isOurs(live):
 		v.obs.Foreign = append(v.obs.Foreign, foreign(o, live))
 		return foreign(o, live), nil
 	case difference(live, completed(want, live)) != nil:
@@ -172,7 +173,7 @@ func (s *shell) seeApex(ctx context.Context, v *view) error {
 		return err
 	}
 	if want == nil { // the user's own, which we leave alone
-		v.obs.ApexReady = true
+		v.obs.ApexReady, v.obs.ApexOnTarget = true, true
 		return nil
 	}
 	live, err := s.store.get(ctx, v.in(kindService, v.apex()))
@@ -180,16 +181,13 @@ func (s *shell) seeApex(ctx context.Context, v *view) error {
 		return err
 	}
 	have, _, _ := unstructured.NestedStringMap(live.Object, "spec", "selector")
-	need, _, _ := unstructured.NestedStringMap(want.Object, "spec", "selector")
-	if len(have) != len(need) {
-		return nil
+	primary, _, _ := unstructured.NestedStringMap(want.Object, "spec", "selector")
+	switch {
+	case maps.Equal(have, primary):
+		v.obs.ApexReady, err = s.servedBy(ctx, v, v.apex(), v.primaryName())
+	case maps.Equal(have, canary.TargetSelector(v.pods)):
+		v.obs.ApexOnTarget, err = s.servedBy(ctx, v, v.apex(), v.targetName())
 	}
-	for key, value := range need {
-		if have[key] != value {
-			return nil
-		}
-	}
-	v.obs.ApexReady, err = s.servedBy(ctx, v, v.apex(), v.primaryName())
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,7 +28,7 @@ func (s *shell) keepRevision(ctx context.Context, v *view, fact canary.KeepRevis
 		return err
 	}
 	if live != nil {
-		if !metav1.IsControlledBy(live, v.canary) {
+		if !v.isOurs(live) {
 			return fmt.Errorf("%w: %s", errForeign, foreign(o, live))
 		}
 		return nil
