@@ -39,6 +39,7 @@ type config struct {
 	labelPrefixes        []string
 	trackConfigs         bool
 	alerts               alertFlags
+	maxRollouts          int
 	log                  *slog.Logger
 	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
 	libraryLog *slog.Logger
@@ -91,6 +92,8 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 	flags.BoolVar(&cfg.noCrossNamespaceRefs, "no-cross-namespace-refs", false, "refuse references from a Canary to a MetricTemplate or an AlertProvider in another namespace")
 	flags.BoolVar(&cfg.trackConfigs, "enable-config-tracking", true,
 		"make the ConfigMaps and Secrets that a target's pods read part of its revisions, and give its primary copies of them")
+	flags.IntVar(&cfg.maxRollouts, "max-rollouts", 0,
+		"how many rollouts may run at the same time, 0 for any number; others wait for their turn before they start, and nothing else ever waits")
 	selectorLabels := flags.String("selector-labels", strings.Join(canary.SelectorLabels, ","),
 		"labels that can tell the pods of the target from those of the primary, separated by commas; of those that the target selects by, the first is used")
 	labelPrefixes := flags.String("include-label-prefix", "", "prefixes of the target's labels that a new primary gets too, separated by commas; all labels if empty or *")

@@ -41,6 +41,9 @@ type Observation struct {
 	// so it is again before it goes.
 	ApexOnTarget bool
 
+	// Turn is the Canary's place among those that want to roll out.
+	Turn Turn
+
 	// Blockers are the rulebook's errors for this Canary and its world: sentences, each with its rule id.
 	// They keep a rollout from starting; they never hold one that runs.
 	Blockers []string

@@ -37,6 +37,8 @@ const (
 
 	// ReasonNewRevision is the start of a rollout.
 	ReasonNewRevision = "NewRevision"
+	// ReasonQueued is a rollout that waits until fewer of others run.
+	ReasonQueued = "RolloutQueued"
 	// ReasonBlocked is a rollout that must not start, or not go on, because of its spec or what the spec refers to.
 	ReasonBlocked = "RolloutBlocked"
 	// ReasonKubernetes is what the provider kubernetes cannot do and makes do without.

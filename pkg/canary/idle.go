@@ -20,6 +20,7 @@ func (p *pass) idle() {
 			// Back to what users have. The failed revision is forgotten, so that it can be tried again.
 			p.st.LastAppliedSpec = p.st.LastPromotedSpec
 		}
+		p.st.Rollout.QueuedTime = metav1.Time{}
 		p.wait(p.idleWhy())
 		p.askPostRollout()
 		return
@@ -34,7 +35,9 @@ func (p *pass) idle() {
 		p.waiting()
 		return
 	}
-	p.start()
+	if !p.queued() {
+		p.start()
+	}
 }
 
 // idleWhy says what an idle Canary waits for. After a rollback that is less interesting than what it was rolled back for.
@@ -116,6 +119,10 @@ func (p *pass) waiting() {
 	}
 	if why := p.cannotStart(); why != "" {
 		p.hold(ReasonBlocked, "Rollout of %s not started: %s", p.target(), why)
+		return
+	}
+	if p.queued() {
+		p.checked()
 		return
 	}
 	p.start()

@@ -97,6 +97,7 @@ func (w *world) happens(words []string) error {
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
 		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil },                    // its controller replaces no pods
 		"bye":      func([]string) error { at := metav1.NewTime(w.now); w.canary.DeletionTimestamp = &at; return nil }, // somebody deletes the Canary
+		"turn":     w.turn,                                                                                             // turn limit=2 running=2 ahead=1: what other Canaries do
 		"scaler":   w.scaler,                                                                                           // scaler min=2 | wakes | gone: the target's autoscaler
 		"config":   w.config,                                                                                           // config configmap/app=1: somebody changes it; config off: no tracking
 		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                                          // block "sentence": the rulebook objects
@@ -323,6 +324,19 @@ func merge[T any](text string, into *T) error {
 	}
 	*into = *new(T)
 	return json.Unmarshal(merged, into)
+}
+
+func (w *world) turn(args []string) error {
+	w.obs.Turn = Turn{}
+	for _, arg := range args {
+		key, value, _ := strings.Cut(arg, "=")
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return err
+		}
+		*map[string]*int{"limit": &w.obs.Turn.Limit, "running": &w.obs.Turn.Running, "ahead": &w.obs.Turn.Ahead}[key] = n
+	}
+	return nil
 }
 
 func (w *world) scaler(args []string) error {

@@ -72,6 +72,7 @@ func (s *shell) gather(ctx context.Context, c *canaryv1beta1.Canary, session *se
 		s.seeProxies, // after what the router holds
 		s.seeApex,
 		s.seeRules,
+		s.seeTurn,
 		s.seeStats,
 	} {
 		if err := look(ctx, v); err != nil {

@@ -65,6 +65,8 @@ type Options struct {
 	Version string
 	// TrackConfigs makes the ConfigMaps and Secrets that a target's pods read part of its revisions.
 	TrackConfigs bool
+	// MaxRollouts is how many rollouts may run at the same time; zero for any number. Starts wait for their turn.
+	MaxRollouts int
 	// SelectorLabels are the labels that can tell the target's pods from the primary's; none means canary.SelectorLabels.
 	SelectorLabels []string
 	// LabelPrefixes are the prefixes of a target's labels that its primary gets too; none means all labels.
@@ -143,6 +145,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 
 		alerts: o.Alerts, globalAlert: o.GlobalAlert, clusterName: o.ClusterName, eventWebhook: o.EventWebhook,
 		metricsServer: o.MetricsServer, noCrossNamespaceRefs: o.NoCrossNamespaceRefs,
+		turns:          newTurns(o.MaxRollouts),
 		selectorLabels: o.SelectorLabels, labelPrefixes: o.LabelPrefixes,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),

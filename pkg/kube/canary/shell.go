@@ -50,6 +50,7 @@ type shell struct {
 	// configs is nil when ConfigMaps and Secrets are not tracked.
 	configs *configs
 
+	turns *turns
 	// optional are the kinds that the cluster may not have.
 	optional *optionalKinds
 
@@ -87,17 +88,20 @@ func (s *shell) Reconcile(ctx context.Context, req reconcile.Request) (reconcile
 		s.complain(reference(u), session, ReasonUndecodable, err)
 		return reconcile.Result{}, nil
 	}
+	decided := s.turns.decide(c)
+	defer decided()
 	v, err := s.gather(ctx, c, session)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	result, err := s.act(ctx, v)
+	result, err := s.act(ctx, v, decided)
 	s.gauges.observe(c, s.clock.Since(began))
 	return result, err
 }
 
 // act records what follows from a view and makes it so.
-func (s *shell) act(ctx context.Context, v *view) (reconcile.Result, error) {
+// decided is called once it is recorded.
+func (s *shell) act(ctx context.Context, v *view, decided func()) (reconcile.Result, error) {
 	c := v.canary
 	plan := canary.Next(c, v.obs)
 	if _, err := s.store.writeStatus(ctx, c, &plan.Status); err != nil {
@@ -108,6 +112,7 @@ func (s *shell) act(ctx context.Context, v *view) (reconcile.Result, error) {
 		}
 		return reconcile.Result{}, err
 	}
+	decided()
 	s.announce(v, plan)
 	err := s.makeTrue(ctx, v, plan.Facts)
 	v.session.settle(plan.Ask)
@@ -131,6 +136,7 @@ func (s *shell) act(ctx context.Context, v *view) (reconcile.Result, error) {
 func (s *shell) announce(v *view, plan canary.Plan) {
 	recorded := v.canary.DeepCopy()
 	recorded.Status = plan.Status
+	s.noteTurn(keyOf(recorded), recorded)
 	for _, e := range plan.Events {
 		s.events.record(reference(recorded), e, &plan.Status)
 	}
@@ -145,6 +151,7 @@ func (s *shell) forget(key types.NamespacedName) {
 	s.events.writer.forget(key)
 	s.index.remove(key)
 	s.gauges.forget(key)
+	s.noteTurn(key, nil)
 }
 
 // complain says what went wrong, once per sentence: a pass that fails is repeated, and its events would drown the others.

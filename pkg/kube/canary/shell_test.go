@@ -55,7 +55,9 @@ type world struct {
 	log       *lockedBuffer
 	requests  atomic.Int64 // of the shell, watches and events apart
 	shells    int
-	weights   *recordedWeights
+	// maxRollouts is for the next shell.
+	maxRollouts int
+	weights     *recordedWeights
 }
 
 func newWorld(t *testing.T) *world {
@@ -100,7 +102,7 @@ func (w *world) start() (stop func()) {
 	w.registry = prometheus.NewRegistry()
 	o := w.options
 	o.Log, o.Stats, o.Hooks, o.Metrics, o.Proxies = log, w.traffic, w.hooks, w.metrics, w.proxies
-	o.TrackConfigs, o.Callers = true, w.callers
+	o.TrackConfigs, o.Callers, o.MaxRollouts = true, w.callers, w.maxRollouts
 	o.Clock, o.Registry, o.Name = w.clock, w.registry, fmt.Sprintf("%s-%d", w.namespace, w.shells)
 	if err := Add(ctx, mgr, o); err != nil {
 		w.t.Fatal(err)

@@ -113,6 +113,8 @@ type RolloutStatus struct {
 	// MinPrimaryReplicas is the number of replicas below which the primary does not go while the rollout lasts:
 	// as many as it had at the start.
 	MinPrimaryReplicas int32 `json:"minPrimaryReplicas,omitempty"`
+	// QueuedTime is since when a new revision waits for its turn among the rollouts of other Canaries; absent while none does.
+	QueuedTime metav1.Time `json:"queuedTime,omitzero"`
 	// LastCheckTime is when the interval judge last looked.
 	LastCheckTime metav1.Time `json:"lastCheckTime,omitzero"`
 	// NotReadySince is since when the workload that the rollout waits for is not ready: the canary, while promoting

@@ -1508,6 +1508,7 @@ func (in *RolloutStatus) DeepCopyInto(out *RolloutStatus) {
 	}
 	in.StepReachedTime.DeepCopyInto(&out.StepReachedTime)
 	in.StartedTime.DeepCopyInto(&out.StartedTime)
+	in.QueuedTime.DeepCopyInto(&out.QueuedTime)
 	in.LastCheckTime.DeepCopyInto(&out.LastCheckTime)
 	in.NotReadySince.DeepCopyInto(&out.NotReadySince)
 	if in.Metrics != nil {
