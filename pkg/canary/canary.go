@@ -41,6 +41,15 @@ type Observation struct {
 	// so it is again before it goes.
 	ApexOnTarget bool
 
+	// Inherited is the Revision of InheritedContent, and InheritedSame whether the target holds the same; both only while
+	// the status names revisions as Flagger does.
+	Inherited     string
+	InheritedSame bool
+	// FlaggerConfigs are the hashes that Flagger has for the target's ConfigMaps and Secrets: it does not know binaryData.
+	FlaggerConfigs map[string]string
+	// FlaggerLease is the Lease of a Flagger that may still be there.
+	FlaggerLease FlaggerLease
+
 	// Turn is the Canary's place among those that want to roll out.
 	Turn Turn
 

@@ -19,6 +19,8 @@ const (
 	ConditionForeignObject canaryv1beta1.CanaryConditionType = "ForeignObject"
 	// ConditionTargetHeld says that the autoscaler of an idle target keeps waking it, and that it is put back to zero each time.
 	ConditionTargetHeld canaryv1beta1.CanaryConditionType = "TargetHeldAtZero"
+	// ConditionFlaggerActive says that the Canary is left to a Flagger that is still there.
+	ConditionFlaggerActive canaryv1beta1.CanaryConditionType = "FlaggerActive"
 	// ConditionProxiesStale names pods whose Envoy did not take the weights in time.
 	ConditionProxiesStale canaryv1beta1.CanaryConditionType = "ProxiesStale"
 )
@@ -44,6 +46,11 @@ func (p *pass) setConditions() {
 		return fmt.Sprintf("Port 9901 of pods %s cannot be polled; does a NetworkPolicy admit the canary process?", strings.Join(pods, ", "))
 	})
 	p.toggle(ConditionTargetHeld, p.heldAtZero(), ReasonTargetHeld, func(sentences []string) string { return sentences[0] })
+	var alive []string
+	if why := p.flaggerAlive(); why != "" {
+		alive = []string{why}
+	}
+	p.toggle(ConditionFlaggerActive, alive, ReasonFlaggerActive, func(sentences []string) string { return sentences[0] })
 	p.toggle(ConditionForeignObject, p.obs.Foreign, string(ConditionForeignObject), func(sentences []string) string {
 		return strings.Join(sentences, "; ")
 	})

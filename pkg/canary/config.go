@@ -127,6 +127,11 @@ func ConfigHash(object map[string]any) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
+// FlaggerConfigHash is the hash that Flagger has for a ConfigMap or Secret.
+func FlaggerConfigHash(object map[string]any) string {
+	return ConfigHash(map[string]any{"data": object["data"]})
+}
+
 // textOf is JSON with sorted keys; null for nothing.
 func textOf(data any) []byte {
 	if m, ok := data.(map[string]any); ok && len(m) > 0 {

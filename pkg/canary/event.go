@@ -28,6 +28,8 @@ const (
 	ReasonInitialized = "Initialized"
 	// ReasonAdopted is an idle Canary of Flagger's that we took over.
 	ReasonAdopted = "Adopted"
+	// ReasonFlaggerActive is a Flagger that is still there, and to which the Canary is left.
+	ReasonFlaggerActive = "FlaggerActive"
 	// ReasonTargetMissing is a targetRef that leads nowhere.
 	ReasonTargetMissing = "TargetMissing"
 	// ReasonUnsupported is something in the spec that is accepted and not honoured.

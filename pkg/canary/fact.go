@@ -13,6 +13,8 @@ type KeepRevision struct {
 	Name string
 	// Revision is the hash of the pod template; if the target has moved on and Name does not exist, the fact fails.
 	Revision string
+	// FromPrimary keeps what a primary that Flagger made runs, instead of what the target holds.
+	FromPrimary bool
 	// Configs are the hashes of the ConfigMaps and Secrets that belong to the revision, by key; kept beside the template.
 	Configs map[string]string
 }

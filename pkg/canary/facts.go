@@ -85,7 +85,7 @@ func (p *pass) initialFacts() []Fact {
 
 // standing is what is true from the end of the initialisation to the end of the Canary.
 func (p *pass) standing() []Fact {
-	out := p.finalizer()
+	out := join(p.finalizer(), p.keepInherited())
 	if t := p.obs.Target; t != nil && p.revision() == p.st.Rollout.Revision && isOurs(t.Revision) {
 		out = append(out, p.keep())
 	}

@@ -87,20 +87,3 @@ func (p *pass) primaryNotReady() string {
 func (p *pass) targetMissing() {
 	p.hold(ReasonTargetMissing, "%s %s not found", p.Spec.TargetRef.Kind, p.target())
 }
-
-// adopt takes over a Canary that Flagger left idle. Its hash of the pod template cannot be compared with ours, so the
-// template of today stands for the one of then: an upgrade must not start rollouts.
-func (p *pass) adopt() {
-	idle := p.st.Phase == canaryv1beta1.CanaryPhaseInitialized || p.st.Phase == canaryv1beta1.CanaryPhaseSucceeded ||
-		p.st.Phase == canaryv1beta1.CanaryPhaseFailed
-	if !idle || p.obs.Target == nil || p.st.LastAppliedSpec == "" || isOurs(p.st.LastAppliedSpec) {
-		return
-	}
-	if p.st.LastPromotedSpec == p.st.LastAppliedSpec {
-		p.st.LastPromotedSpec = p.revision()
-	}
-	p.st.LastAppliedSpec = p.revision()
-	p.st.Rollout.Revision, p.st.Rollout.ControllerRevision = p.revision(), revisionName(p.Name, p.revision())
-	p.st.Rollout.ConfigsTracked = p.tracks()
-	p.emit(normal(ReasonAdopted, "Took over %s with revision %s", p.full(), p.revision()))
-}

@@ -56,6 +56,9 @@ type pass struct {
 
 func (p *pass) decide() {
 	switch {
+	case p.flaggerAlive() != "":
+		p.leaveToFlagger(p.flaggerAlive())
+		return
 	case p.DeletionTimestamp != nil:
 		p.terminating()
 		return

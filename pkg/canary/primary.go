@@ -114,8 +114,8 @@ func (s settings) primaryTemplate(pods Pods, src PrimarySource) map[string]any {
 	return out
 }
 
-// spread makes the rules that keep the target's pods apart keep the primary's apart.
-func (s settings) spread(pods Pods, spec map[string]any) {
+// eachSpreadSelector visits the selectors of the rules that keep pods apart.
+func eachSpreadSelector(spec map[string]any, visit func(selector map[string]any)) {
 	anti := dig(spec, "affinity", "podAntiAffinity")
 	terms := slices.Clone(items(anti["requiredDuringSchedulingIgnoredDuringExecution"]))
 	for _, t := range items(anti["preferredDuringSchedulingIgnoredDuringExecution"]) {
@@ -126,19 +126,25 @@ func (s settings) spread(pods Pods, spec map[string]any) {
 	terms = append(terms, items(spec["topologySpreadConstraints"])...)
 	for _, t := range terms {
 		if m, ok := t.(map[string]any); ok {
-			s.renameSelector(pods, dig(m, "labelSelector"))
+			visit(dig(m, "labelSelector"))
 		}
 	}
 }
 
-// renameSelector makes a selector of the target's pods one of the primary's.
-func (s settings) renameSelector(pods Pods, selector map[string]any) {
-	rename := func(v any) any {
-		if v == pods.Value || v == s.Spec.TargetRef.Name {
-			return v.(string) + "-primary"
-		}
-		return v
-	}
+// spread makes the rules that keep the target's pods apart keep the primary's apart.
+func (s settings) spread(pods Pods, spec map[string]any) {
+	eachSpreadSelector(spec, func(selector map[string]any) {
+		renameValues(selector, func(v any) any {
+			if v == pods.Value || v == s.Spec.TargetRef.Name {
+				return v.(string) + "-primary"
+			}
+			return v
+		})
+	})
+}
+
+// renameValues renames the values that a selector wants.
+func renameValues(selector map[string]any, rename func(any) any) {
 	if labels, ok := selector["matchLabels"].(map[string]any); ok {
 		for k, v := range maps.Clone(labels) {
 			labels[k] = rename(v)

@@ -97,6 +97,7 @@ func (w *world) happens(words []string) error {
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
 		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil },                    // its controller replaces no pods
 		"bye":      func([]string) error { at := metav1.NewTime(w.now); w.canary.DeletionTimestamp = &at; return nil }, // somebody deletes the Canary
+		"flagger":  w.flagger,                                                                                          // flagger podinfo:3.1.0: made the primary, which runs this; flagger writes | lease | quiet: whether it lives
 		"turn":     w.turn,                                                                                             // turn limit=2 running=2 ahead=1: what other Canaries do
 		"scaler":   w.scaler,                                                                                           // scaler min=2 | wakes | gone: the target's autoscaler
 		"config":   w.config,                                                                                           // config configmap/app=1: somebody changes it; config off: no tracking
@@ -324,6 +325,23 @@ func merge[T any](text string, into *T) error {
 	}
 	*into = *new(T)
 	return json.Unmarshal(merged, into)
+}
+
+func (w *world) flagger(args []string) error {
+	switch args[0] {
+	case "writes":
+		at := metav1.NewTime(w.now)
+		w.canary.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FlaggerManager, Time: &at}}
+	case "lease":
+		w.obs.FlaggerLease = FlaggerLease{Holder: "flagger-0", Until: w.now.Add(time.Minute)}
+	default:
+		now := w.container()["image"]
+		w.container()["image"] = args[0]
+		w.inherited = w.hash()
+		w.container()["image"] = now
+		w.primary.Revision = ""
+	}
+	return nil
 }
 
 func (w *world) turn(args []string) error {

@@ -52,7 +52,7 @@ func (w *Workload) running() *Workload {
 func (s *simulation) make(f Fact) error {
 	switch f := f.(type) {
 	case KeepRevision:
-		if _, ok := s.kept[f.Name]; !ok && f.Revision != s.target.Revision {
+		if _, ok := s.kept[f.Name]; !ok && !f.FromPrimary && f.Revision != s.target.Revision {
 			return fmt.Errorf("revision %s is gone", f.Revision)
 		}
 		s.kept[f.Name] = f.Revision

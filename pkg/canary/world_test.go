@@ -39,6 +39,7 @@ type world struct {
 	meanwhile                        []string // what happens while the process is away
 
 	scalerPaused bool
+	inherited    string // the content of a primary that Flagger made
 
 	asked    int // webhooks called so far
 	unseen   []string
@@ -97,7 +98,12 @@ func (w *world) hash() string {
 	return rev
 }
 
-func (w *world) image(rev string) string { return w.images[rev] }
+func (w *world) image(rev string) string {
+	if rev == "" {
+		rev = w.inherited
+	}
+	return w.images[rev]
+}
 
 func (w *world) push(args []string) error {
 	w.container()["image"] = args[0]
@@ -108,6 +114,9 @@ func (w *world) push(args []string) error {
 // look gathers the observation, as the shell does.
 func (w *world) look() Observation {
 	o := w.simulation.look(w.now)
+	if w.primary != nil && w.primary.Revision == "" {
+		o.Inherited, o.InheritedSame = w.inherited, w.inherited == w.target.Revision
+	}
 	o.TrackedConfigs, o.CopiedConfigs = maps.Clone(w.configs), maps.Clone(w.copies)
 	for _, seen := range []struct {
 		w     *Workload

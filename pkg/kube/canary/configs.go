@@ -44,6 +44,7 @@ type configVersion struct {
 	resourceVersion string
 	secretType      string
 	hash            string
+	flaggerHash     string
 	written         time.Time // by us; zero otherwise
 }
 
@@ -55,7 +56,7 @@ func (c *configs) remember(o object, u *unstructured.Unstructured, written time.
 	secretType, _, _ := unstructured.NestedString(u.Object, "type")
 	v := configVersion{
 		uid: u.GetUID(), resourceVersion: u.GetResourceVersion(),
-		secretType: secretType, hash: canary.ConfigHash(u.Object), written: written,
+		secretType: secretType, hash: canary.ConfigHash(u.Object), flaggerHash: canary.FlaggerConfigHash(u.Object), written: written,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,7 +131,7 @@ func (s *shell) seeConfigs(ctx context.Context, v *view) error {
 	if s.configs == nil || v.target == nil || v.podsErr != nil {
 		return nil
 	}
-	v.obs.TrackedConfigs, v.obs.CopiedConfigs = map[string]string{}, map[string]string{}
+	v.obs.TrackedConfigs, v.obs.CopiedConfigs, v.obs.FlaggerConfigs = map[string]string{}, map[string]string{}, map[string]string{}
 	for _, ref := range canary.ConfigReferences(v.kind.Content(v.target.Object)) {
 		o := v.in(configKinds[ref.Kind], ref.Name)
 		v.configNames = append(v.configNames, ref.Name)
@@ -146,7 +147,7 @@ func (s *shell) seeConfigs(ctx context.Context, v *view) error {
 			v.obs.ConfigsMissing = append(v.obs.ConfigsMissing,
 				fmt.Sprintf("%s %s, which the pods of %s read, does not exist", ref.Kind, ref.Name, v.targetName()))
 		case ok && canary.ConfigTracked(annotationsOf(meta), version.secretType):
-			v.obs.TrackedConfigs[ref.Key()] = version.hash
+			v.obs.TrackedConfigs[ref.Key()], v.obs.FlaggerConfigs[ref.Key()] = version.hash, version.flaggerHash
 		}
 	}
 	return s.seeCopies(ctx, v)

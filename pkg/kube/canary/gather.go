@@ -32,6 +32,8 @@ type view struct {
 	sideServices []*unstructured.Unstructured
 	apexService  *unstructured.Unstructured
 	servicesMade bool
+	// inherited is the content of a primary that Flagger made; nil for others.
+	inherited map[string]any
 	// configNames are the ConfigMaps and Secrets that were looked at.
 	configNames []string
 	// newWeights are the weights of the plan, for a router that is about to be created.
@@ -67,6 +69,7 @@ func (s *shell) gather(ctx context.Context, c *canaryv1beta1.Canary, session *se
 	for _, look := range []func(context.Context, *view) error{
 		s.seeWorkloads, // first: the others need the target's pods
 		s.seeConfigs,
+		s.seeFlagger,
 		s.seeAutoscaler,
 		s.seeGenerated,
 		s.seeProxies, // after what the router holds

@@ -33,7 +33,11 @@ func (s *shell) keepRevision(ctx context.Context, v *view, fact canary.KeepRevis
 		}
 		return nil
 	}
-	if v.target == nil || v.obs.Target.Revision != fact.Revision {
+	template, revision := v.inherited, v.obs.Inherited
+	if !fact.FromPrimary && v.target != nil {
+		template, revision = v.kind.Content(v.target.Object), v.obs.Target.Revision
+	}
+	if template == nil || revision != fact.Revision {
 		return fmt.Errorf("%s %s has moved on from revision %s", v.canary.Spec.TargetRef.Kind, v.targetName(), fact.Revision)
 	}
 	history, err := s.revisions(ctx, v)
@@ -44,7 +48,7 @@ func (s *shell) keepRevision(ctx context.Context, v *view, fact canary.KeepRevis
 	for _, revision := range history {
 		number = max(number, numberOf(revision)+1)
 	}
-	data := map[string]any{"template": v.kind.Content(v.target.Object)}
+	data := map[string]any{"template": template}
 	if len(fact.Configs) > 0 {
 		configs := map[string]any{}
 		for key, hash := range fact.Configs {

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
@@ -96,6 +98,11 @@ func CacheOptions(namespaces ...string) cache.Options {
 			&discoveryv1.EndpointSlice{}: {Transform: slimSlice},
 			empty(kindControllerRevision): {
 				Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/managed-by": sluice.ManagedBy}),
+			},
+			empty(kindCanary): {Transform: slimCanary},
+			&coordinationv1.Lease{}: {
+				Field:      fields.OneTermEqualSelector("metadata.name", flaggerLease),
+				Namespaces: map[string]cache.Config{cache.AllNamespaces: {}},
 			},
 			metadataOf(kindConfigMap): {Transform: slimConfig},
 			metadataOf(kindSecret):    {Transform: slimConfig},
