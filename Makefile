@@ -67,7 +67,13 @@ e2e: export SLUICE_TIMED := 1
 e2e: export SLUICE_MESH := all
 e2e: export SLUICE_PARTNERS := $(PARTNERS)
 e2e: E2E_TIMEOUT := 120m
-e2e: test-walkthrough ## The same with every topic and the timed promises: for a quiet machine (PARTNERS=1: with Flagger and Prometheus, too; TOPIC=TestInjection/jobs: that alone)
+e2e: laws test-walkthrough ## The same with every topic and the timed promises: for a quiet machine (PARTNERS=1: with Flagger and Prometheus, too; TOPIC=TestInjection/jobs: that alone)
+
+LAWS := 100000
+
+.PHONY: laws
+laws: ## The laws of the release engine over LAWS random stories each, the process dying between any two writes (minutes)
+	SLUICE_LAWS=$(LAWS) go test $(TEST_FLAGS) -timeout 120m -run 'TestLaws|TestAnything' ./pkg/canary
 
 .PHONY: bench
 bench: ## Measure what the design promises, side by side with peers where there are any; figures, no verdicts

@@ -96,6 +96,8 @@ type Workload struct {
 	Progressing, Available Condition
 	// DeadlineExceeded says that Progressing has the reason ProgressDeadlineExceeded.
 	DeadlineExceeded bool
+	// Recreates says that its controller stops all pods before it starts new ones when the template changes.
+	Recreates bool
 	// WontRoll says why its controller does not replace pods when the template changes; empty when it does.
 	WontRoll string
 }

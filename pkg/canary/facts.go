@@ -1,6 +1,8 @@
 package canary
 
 import (
+	"cmp"
+
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
@@ -74,7 +76,7 @@ func (p *pass) initialFacts() []Fact {
 	out := join(p.keep(), p.meshObjects(), VersionServices{})
 	if p.obs.MeshReady {
 		out = append(out, p.configs(p.st.Rollout.TrackedConfigs)...)
-		out = append(out, p.primaryRuns(p.st.Rollout.Revision))
+		out = append(out, p.primaryRuns(p.st.Rollout.Revision, p.rolloutKept()))
 		out = append(out, p.scaler()...)
 	}
 	if p.primaryTookOver() && p.obs.Primary.serves() {
@@ -96,10 +98,10 @@ func (p *pass) standing() []Fact {
 	switch rev := p.st.LastPromotedSpec; {
 	case p.promoting():
 		out = append(out, p.configs(p.st.Rollout.TrackedConfigs)...)
-		out = append(out, p.primaryRuns(p.st.Rollout.Revision))
+		out = append(out, p.primaryRuns(p.st.Rollout.Revision, p.rolloutKept()))
 	case isOurs(rev) && !p.inherited():
 		out = append(out, p.configs(p.st.TrackedConfigs)...)
-		out = append(out, p.primaryRuns(rev))
+		out = append(out, p.primaryRuns(rev, p.promotedKept()))
 	}
 	out = append(out, p.scaler()...)
 	return append(out, ApexService{})
@@ -107,16 +109,16 @@ func (p *pass) standing() []Fact {
 
 // promoting tells whether the primary is to run the revision of the rollout rather than the one promoted before.
 func (p *pass) promoting() bool {
-	return p.st.Phase == canaryv1beta1.CanaryPhasePromoting || p.st.Phase == canaryv1beta1.CanaryPhaseFinalising
+	return p.st.Phase == canaryv1beta1.CanaryPhasePromoting && !p.st.Rollout.PromotionFailed ||
+		p.st.Phase == canaryv1beta1.CanaryPhaseFinalising
 }
 
 // inherited tells whether the primary was made by Flagger: its template is not written anew before the next promotion.
 func (p *pass) inherited() bool { return p.obs.Primary != nil && p.obs.Primary.Revision == "" }
 
+// keep wants what the rollout is about kept, together with the configuration that belongs to it.
 func (p *pass) keep() Fact {
-	return KeepRevision{
-		Name: revisionName(p.Name, p.revision()), Revision: p.obs.Target.Revision, Configs: p.st.Rollout.TrackedConfigs,
-	}
+	return KeepRevision{Name: p.rolloutKept(), Revision: p.obs.Target.Revision, Configs: p.st.Rollout.TrackedConfigs}
 }
 
 // configs wants the copies that a revision reads, before anything runs it.
@@ -127,8 +129,18 @@ func (p *pass) configs(hashes map[string]string) []Fact {
 	return []Fact{TrackedConfigs{Hashes: hashes}}
 }
 
-func (p *pass) primaryRuns(rev string) Fact {
-	return PrimaryWorkload{FromRevision: rev, Name: revisionName(p.Name, rev), MinReplicas: p.floor()}
+func (p *pass) primaryRuns(rev, kept string) Fact {
+	return PrimaryWorkload{FromRevision: rev, Name: kept, MinReplicas: p.floor()}
+}
+
+// rolloutKept and promotedKept name the ControllerRevisions of the two revisions. A revision that was renamed since
+// (see followTracking) keeps its own.
+func (p *pass) rolloutKept() string {
+	return cmp.Or(p.st.Rollout.ControllerRevision, revisionName(p.Name, p.st.Rollout.Revision))
+}
+
+func (p *pass) promotedKept() string {
+	return cmp.Or(p.st.Rollout.PromotedControllerRevision, revisionName(p.Name, p.st.LastPromotedSpec))
 }
 
 // floor is the number of replicas below which the primary must not go: while a rollout lasts, a rollback may send it

@@ -197,7 +197,7 @@ func (p *pass) revert() {
 	p.st.FailedChecks, p.st.Iterations = 0, 0
 	p.st.LastAppliedSpec = p.st.LastPromotedSpec
 	p.st.Rollout.Revision, p.st.Rollout.TrackedConfigs = p.st.LastPromotedSpec, p.st.TrackedConfigs
-	p.st.Rollout.ControllerRevision = revisionName(p.Name, p.st.LastPromotedSpec)
+	p.st.Rollout.ControllerRevision = p.promotedKept()
 	p.st.Rollout.LastCheckTime = metav1.Time{}
 	p.wait("waits until no traffic reaches the canary")
 }

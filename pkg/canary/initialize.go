@@ -56,7 +56,7 @@ func (p *pass) initialize() {
 	}
 	p.enter(canaryv1beta1.CanaryPhaseInitialized)
 	p.st.LastAppliedSpec, p.st.LastPromotedSpec = r.Revision, r.Revision
-	p.st.TrackedConfigs = r.TrackedConfigs
+	p.st.TrackedConfigs, r.PromotedControllerRevision = r.TrackedConfigs, r.ControllerRevision
 	p.st.CanaryWeight, p.st.FailedChecks, p.st.Iterations = 0, 0, 0
 	p.emit(normal(ReasonInitialized, "Initialization done! %s", p.full()).
 		alerting(canaryv1beta1.SeverityInfo, "New %s detected, initialization completed.", p.Spec.TargetRef.Kind).with(p.aboutCanary()...))

@@ -1,7 +1,9 @@
 package canary
 
 import (
+	"flag"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -48,6 +50,8 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 
 	if after.Phase == canaryv1beta1.CanaryPhaseTerminating && is > was {
 		law(obs.Target.Ready > 0, "everybody is sent to a target without a pod")
+	} else if is > was && obs.Target != nil && obs.Target.Recreates && is == 100 {
+		law(obs.Target.Ready > 0, "everybody is sent to a canary without a pod")
 	} else if is > was {
 		law(obs.Weights != nil && obs.Weights.Shares() == routed(before, was), "a step while the router lags")
 		law(obs.MeshReady, "a step while mesh objects are missing")
@@ -85,16 +89,31 @@ func routed(st canaryv1beta1.CanaryStatus, share int) Weights {
 	return Weights{Primary: 100 - share, Canary: share}
 }
 
-// TestLaws plays random scenes: users push, revert, suspend and edit; pods come and go; metrics pass, fail and fall
-// silent; the process dies between recording and acting. The laws above hold at every single pass. In the end the
-// cluster gets well, and every story ends: under all-pass the newest revision is promoted, under all-fail it is rolled back.
+// runs is how many random stories are played: a hundred, or as many as SLUICE_LAWS says (make laws).
+func runs(t *testing.T) {
+	if n := os.Getenv("SLUICE_LAWS"); n != "" {
+		if err := flag.Set("rapid.checks", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLaws plays random scenes: users push, revert, suspend and edit, templates and configuration; pods come and go;
+// metrics pass, fail and fall silent; the process dies after any write, of the state or of a fact. The laws above hold at
+// every single pass. In the end the cluster gets well, and every story ends: under all-pass the newest revision is
+// promoted, under all-fail it is rolled back.
 func TestLaws(t *testing.T) {
 	shared, err := txtar.ParseFile("testdata/shared.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
+	runs(t)
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, file(t, shared, "canary.yaml"), file(t, shared, "deployment.yaml"))
+		w := untouchedWorld(t, file(t, shared, "canary.yaml"), file(t, shared, "deployment.yaml"))
+		w.dieAfter = rapid.IntRange(0, 12).Draw(t, "writes of the initialisation until the process dies")
+		if err := w.settle(); err != nil {
+			t.Fatal(err)
+		}
 		steps := rapid.SliceOfN(rapid.Custom(scene), 1, 40).Draw(t, "scenes")
 		good := rapid.Bool().Draw(t, "ends well")
 		success, serves, want := "0", "canary=20/100", failed
@@ -102,7 +121,7 @@ func TestLaws(t *testing.T) {
 			success, serves, want = "100", "canary=20/0", canaryv1beta1.CanaryPhaseSucceeded
 		}
 		for _, words := range append(steps, []string{"spec", "{suspend: false, skipAnalysis: false}"},
-			[]string{"writes", "on"}, []string{"acks"}, []string{"block"},
+			[]string{"writes", "on"}, []string{"acks"}, []string{"block"}, []string{"turn"}, []string{"wontroll"},
 			[]string{"at", "0s", "ready=all", "primaryready=all", "p99=10ms", "mesh=ok", "success=" + success, serves, "primary=50/0", "crash=none"},
 			[]string{"push", "podinfo:final"}, []string{"at", "15m"}) {
 			w.log("> %s", strings.Join(words, " "))
@@ -134,7 +153,8 @@ func must[T any](v T, err error) T {
 // scene draws one line of a script.
 func scene(t *rapid.T) []string {
 	pick := func(from ...string) string { return rapid.SampledFrom(from).Draw(t, "word") }
-	switch verb := pick("at", "at", "at", "at", "at", "push", "edit", "crash", "scale", "spec", "acks", "writes", "restart", "block"); verb {
+	switch verb := pick("at", "at", "at", "at", "at", "push", "edit", "crash", "die", "die", "die", "config", "turn", "wontroll",
+		"recreate", "scale", "spec", "acks", "writes", "restart", "block"); verb {
 	case "at":
 		return []string{
 			"at", pick("1s", "5s", "10s", "33s", "90s"),
@@ -152,6 +172,14 @@ func scene(t *rapid.T) []string {
 		return []string{"edit", pick("0", "40", "100")}
 	case "scale":
 		return []string{"scale", pick("0", "1", "5")}
+	case "die":
+		return []string{"die", pick("1", "2", "3", "4", "5", "6", "7")}
+	case "config":
+		return []string{"config", pick("configmap/app=1", "configmap/app=2", "secret/db=1", "secret/db=2", "off")}
+	case "turn":
+		return []string{"turn", "limit=2", "running=" + pick("0", "1", "2"), "ahead=" + pick("0", "1")}
+	case "wontroll":
+		return []string{"wontroll", "spec.paused is true"}[:rapid.IntRange(1, 2).Draw(t, "stopped")]
 	case "spec":
 		return []string{"spec", pick("{suspend: true}", "{suspend: false}", "{skipAnalysis: true}", "{skipAnalysis: false}",
 			"{analysis: {stepWeight: 25, maxWeight: 100}}", "{analysis: {stepWeight: 5, maxWeight: 30}}",

@@ -13,6 +13,7 @@ import (
 
 // Whatever a status says and however little is observed, Next answers, leaves its input alone and keeps the laws.
 func TestAnything(t *testing.T) {
+	runs(t)
 	rapid.Check(t, func(t *rapid.T) {
 		c, obs := anyCanary(t), anyObservation(t)
 		before := c.DeepCopy()

@@ -228,6 +228,9 @@ func (p *pass) fail(e Event) {
 // advance takes the next step, or promotes after the last.
 func (p *pass) advance() {
 	next, more := p.next(p.position())
+	if !more && p.emptiesPrimary() {
+		next, more = p.standIn(), true
+	}
 	if !more {
 		if p.approved(confirmPromotion) {
 			p.beginPromotion()
@@ -261,5 +264,28 @@ func (p *pass) skip(notReady string) {
 		p.hold(ReasonCanaryNotReady, "canary %s %s not ready: %s", p.kindLower(), p.target(), notReady)
 		return
 	}
+	if p.emptiesPrimary() {
+		next := p.standIn()
+		p.take(next)
+		p.emit(next.event)
+	}
+	if p.weight() > 0 && !p.reached() {
+		p.wait("waits until all traffic reaches the canary")
+		return
+	}
 	p.beginPromotion()
+}
+
+// emptiesPrimary tells whether the promotion would leave nobody to serve: the primary stops all its pods before it starts
+// new ones (strategy Recreate), and still has traffic. In a test by match it keeps those requests that do not match.
+func (p *pass) emptiesPrimary() bool {
+	return p.routed() && p.obs.Target.Recreates && p.weight() < fullWeight && p.strategy() != canaryv1beta1.StrategyABTesting
+}
+
+// standIn is a last stage in which the canary, which passed, serves everybody while the primary is replaced.
+func (p *pass) standIn() stage {
+	return stage{
+		weight: fullWeight, iterations: p.st.Iterations.Int(), approval: &confirmPromotion,
+		event: normal(ReasonAdvanced, "Routing all traffic to canary"),
+	}
 }

@@ -18,6 +18,10 @@ func (p *pass) beginPromotion() {
 
 // promote waits until the primary is ready on the new revision, then gives it its traffic back, at once or in steps.
 func (p *pass) promote() {
+	if p.st.Rollout.PromotionFailed {
+		p.failPromotion("it did not get ready in time")
+		return
+	}
 	if p.configsMoved() {
 		p.restart(p.newRevisionMeanwhile())
 		return
@@ -71,13 +75,17 @@ func (p *pass) routeToPrimary() {
 }
 
 // failPromotion gives up on a primary that does not get ready on the new revision. Its old template is copied back
-// (see facts), so the revision that users have is whole again. Flagger sends everything to the canary instead.
+// (see facts), so the revision that users have is whole again. Flagger sends everything to the canary instead. Where the
+// primary has no pod left the canary keeps what it has until there is one.
 func (p *pass) failPromotion(why string) {
+	if !p.st.Rollout.PromotionFailed {
+		p.st.Rollout.PromotionFailed = true
+		p.emit(warning(ReasonPromotionFailed, "Promotion of %s failed, primary not ready: %s", p.target(), why).
+			alerting(canaryv1beta1.SeverityError, "Promotion failed, primary not ready: %s", why))
+	}
 	if !p.canLeave() {
 		return
 	}
-	p.emit(warning(ReasonPromotionFailed, "Promotion of %s failed, primary not ready: %s", p.target(), why).
-		alerting(canaryv1beta1.SeverityError, "Promotion failed, primary not ready: %s", why))
 	p.fallBack(fmt.Sprintf("primary not ready: %s", why))
 }
 
@@ -102,7 +110,7 @@ func (p *pass) finalise() {
 	p.setWeight(0)
 	p.st.FailedChecks, p.st.Iterations = 0, 0
 	p.st.LastPromotedSpec = r.Revision
-	p.st.TrackedConfigs = r.TrackedConfigs
+	p.st.TrackedConfigs, r.PromotedControllerRevision = r.TrackedConfigs, p.rolloutKept()
 	r.LastCheckTime = metav1.Time{}
 	p.wait(p.idleWhy())
 }

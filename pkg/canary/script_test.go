@@ -98,6 +98,8 @@ func (w *world) happens(words []string) error {
 		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil },                    // its controller replaces no pods
 		"bye":      func([]string) error { at := metav1.NewTime(w.now); w.canary.DeletionTimestamp = &at; return nil }, // somebody deletes the Canary
 		"flagger":  w.flagger,                                                                                          // flagger podinfo:3.1.0: made the primary, which runs this; flagger writes | lease | quiet: whether it lives
+		"recreate": func([]string) error { w.target.Recreates = true; return nil },                                     // the target's strategy is Recreate
+		"die":      func(a []string) error { n, err := strconv.Atoi(a[0]); w.dieAfter = n; return err },                // die 3: the process dies after three more writes
 		"turn":     w.turn,                                                                                             // turn limit=2 running=2 ahead=1: what other Canaries do
 		"scaler":   w.scaler,                                                                                           // scaler min=2 | wakes | gone: the target's autoscaler
 		"config":   w.config,                                                                                           // config configmap/app=1: somebody changes it; config off: no tracking

@@ -63,6 +63,9 @@ func (s *simulation) make(f Fact) error {
 	case VersionServices:
 		s.obs.MeshReady = true // the mesh objects come before, where there is a mesh
 	case PrimaryWorkload:
+		if s.primary != nil && s.primary.Revision == f.FromRevision {
+			return nil
+		}
 		if _, ok := s.kept[f.Name]; !ok {
 			return fmt.Errorf("no ControllerRevision %s", f.Name)
 		}

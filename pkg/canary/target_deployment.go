@@ -38,6 +38,9 @@ type deploymentStatus struct {
 	Spec struct {
 		Replicas *int32 `json:"replicas"`
 		Paused   bool   `json:"paused"`
+		Strategy struct {
+			Type string `json:"type"`
+		} `json:"strategy"`
 	} `json:"spec"`
 	Status struct {
 		ObservedGeneration int64 `json:"observedGeneration"`
@@ -68,6 +71,7 @@ func (deploymentTarget) Observe(object map[string]any, _ int32) (*Workload, erro
 	}
 	w.Total, w.Updated = d.Status.Replicas, d.Status.UpdatedReplicas
 	w.Ready, w.AvailableReplicas = d.Status.ReadyReplicas, d.Status.AvailableReplicas
+	w.Recreates = d.Spec.Strategy.Type == string(appsv1.RecreateDeploymentStrategyType)
 	if d.Spec.Paused {
 		w.WontRoll = "spec.paused is true"
 	}

@@ -11,6 +11,10 @@ func (p *pass) followTracking() {
 		return
 	}
 	r.ConfigsTracked = p.tracks()
+	if p.st.LastPromotedSpec == "" {
+		return // nothing has a name yet
+	}
+	r.PromotedControllerRevision, r.ControllerRevision = p.promotedKept(), p.rolloutKept()
 	plain := p.obs.Target.Revision
 	rename := func(name *string, configs map[string]string) {
 		switch {
@@ -24,9 +28,6 @@ func (p *pass) followTracking() {
 	rename(&p.st.LastPromotedSpec, p.st.TrackedConfigs)
 	rename(&p.st.LastAppliedSpec, r.TrackedConfigs)
 	rename(&r.Revision, r.TrackedConfigs)
-	if r.ControllerRevision != "" {
-		r.ControllerRevision = revisionName(p.Name, r.Revision)
-	}
 }
 
 // tracks tells whether ConfigMaps and Secrets are tracked.
@@ -36,5 +37,6 @@ func (p *pass) tracks() bool { return p.obs.TrackedConfigs != nil }
 func (p *pass) newRollout() *canaryv1beta1.RolloutStatus {
 	return &canaryv1beta1.RolloutStatus{
 		Revision: p.revision(), TrackedConfigs: p.obs.TrackedConfigs, ConfigsTracked: p.tracks(),
+		PromotedControllerRevision: p.st.Rollout.PromotedControllerRevision,
 	}
 }

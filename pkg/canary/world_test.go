@@ -37,6 +37,7 @@ type world struct {
 
 	meshBroken, lag, noWrites, crash bool
 	meanwhile                        []string // what happens while the process is away
+	dieAfter                         int      // writes until the process dies; 0: it does not
 
 	scalerPaused bool
 	inherited    string // the content of a primary that Flagger made
@@ -55,6 +56,15 @@ type tb interface {
 }
 
 func newWorld(t tb, canary, deployment []byte) *world {
+	w := untouchedWorld(t, canary, deployment)
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// untouchedWorld is one whose Canary nobody has looked at yet.
+func untouchedWorld(t tb, canary, deployment []byte) *world {
 	w := &world{
 		t: t, now: epoch, ready: allPods, primaryReady: allPods,
 		simulation: newSimulation(&canaryv1beta1.Canary{}, nil),
@@ -78,9 +88,6 @@ func newWorld(t tb, canary, deployment []byte) *world {
 	w.target.Revision = w.hash()
 	w.metric(canaryv1beta1.MetricRequestSuccessRate, "100")
 	w.metric(canaryv1beta1.MetricRequestDuration, "20")
-	if err := w.settle(); err != nil {
-		t.Fatal(err)
-	}
 	return w
 }
 
@@ -156,11 +163,8 @@ func (w *world) settle() error {
 			}
 			continue
 		}
-		for _, f := range plan.Facts {
-			if err := w.make(f); err != nil {
-				w.log("  %v", err)
-				break
-			}
+		if changed && w.dies() || w.act(plan.Facts) {
+			continue
 		}
 		for _, e := range plan.Events {
 			w.unseen = append(w.unseen, e.Message)
@@ -179,6 +183,37 @@ func (w *world) settle() error {
 		}
 	}
 	return fmt.Errorf("does not settle")
+}
+
+// act makes facts true, in their order, and tells whether the process died on the way.
+func (w *world) act(facts []Fact) (died bool) {
+	for _, f := range facts {
+		before := ""
+		if w.dieAfter > 0 {
+			before = w.world()
+		}
+		if err := w.make(f); err != nil {
+			w.log("  %v", err)
+			return false
+		}
+		if w.dieAfter > 0 && w.world() != before && w.dies() {
+			return true
+		}
+	}
+	return false
+}
+
+// dies counts a write. A process that dies forgets the answers of webhooks, its events, and what it had measured.
+func (w *world) dies() bool {
+	if w.dieAfter == 0 {
+		return false
+	}
+	if w.dieAfter--; w.dieAfter > 0 {
+		return false
+	}
+	w.log("  (the process dies after this write)")
+	w.obs.MeasuringSince, w.obs.Hooks = w.now, nil
+	return true
 }
 
 // world prints everything that a watch would report a change of.

@@ -90,7 +90,7 @@ func numberOf(revision unstructured.Unstructured) int64 {
 func (s *shell) forgetRevisions(ctx context.Context, v *view, history []unstructured.Unstructured, created string) error {
 	needed := []string{created}
 	if v.canary.Status.Rollout != nil {
-		needed = append(needed, v.canary.Status.Rollout.ControllerRevision)
+		needed = append(needed, v.canary.Status.Rollout.ControllerRevision, v.canary.Status.Rollout.PromotedControllerRevision)
 	}
 	kept := 1
 	for i := range history {
@@ -117,6 +117,9 @@ func (s *shell) ensurePrimary(ctx context.Context, v *view, fact canary.PrimaryW
 	kept, err := s.store.get(ctx, v.in(kindControllerRevision, fact.Name))
 	if err != nil {
 		return err
+	}
+	if kept == nil && v.primary != nil && v.obs.Primary.Revision == fact.FromRevision {
+		return nil // somebody deleted what the primary runs already
 	}
 	if kept == nil {
 		return fmt.Errorf("ControllerRevision %s, the pod template to promote, does not exist", fact.Name)

@@ -97,6 +97,8 @@ type RolloutStatus struct {
 	Revision string `json:"revision,omitempty"`
 	// ControllerRevision is the name of the ControllerRevision that keeps that pod template.
 	ControllerRevision string `json:"controllerRevision,omitempty"`
+	// PromotedControllerRevision is the name of the ControllerRevision that keeps the pod template that users have.
+	PromotedControllerRevision string `json:"promotedControllerRevision,omitempty"`
 	// Strategy is the kind of release that runs: canary, ab-testing or blue-green, as Flagger's metrics label it. It says
 	// whose requests canaryWeight is a share of.
 	Strategy ReleaseStrategy `json:"strategy,omitempty"`
@@ -113,6 +115,8 @@ type RolloutStatus struct {
 	// MinPrimaryReplicas is the number of replicas below which the primary does not go while the rollout lasts:
 	// as many as it had at the start.
 	MinPrimaryReplicas int32 `json:"minPrimaryReplicas,omitempty"`
+	// PromotionFailed says that the primary did not get ready on the new revision and is given the old one back.
+	PromotionFailed bool `json:"promotionFailed,omitempty"`
 	// QueuedTime is since when a new revision waits for its turn among the rollouts of other Canaries; absent while none does.
 	QueuedTime metav1.Time `json:"queuedTime,omitzero"`
 	// LastCheckTime is when the interval judge last looked.
