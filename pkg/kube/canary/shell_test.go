@@ -249,6 +249,12 @@ func (r *recordedWeights) all() []int {
 	return slices.Clone(r.seen)
 }
 
+// last are the n newest. Those before the first rollout are callers that go to whichever of target and primary has a pod.
+func (r *recordedWeights) last(n int) []int {
+	all := r.all()
+	return all[max(0, len(all)-n):]
+}
+
 func (w *world) recordWeights() {
 	w.weights = &recordedWeights{}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,17 +1,27 @@
 package canary
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-func (w *world) phaseOf(name string) string {
+// phases are those of all Canaries, at one moment.
+func (w *world) phases() map[string]string {
 	w.t.Helper()
-	phase, _, _ := unstructured.NestedString(w.get(canaries, name).Object, "status", "phase")
-	return phase
+	list, err := w.dynamic.Resource(canaries).Namespace(w.namespace).List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out := map[string]string{}
+	for i := range list.Items {
+		out[list.Items[i].GetName()], _, _ = unstructured.NestedString(list.Items[i].Object, "status", "phase")
+	}
+	return out
 }
 
 func TestRolloutsWaitForTheirTurn(t *testing.T) {
@@ -27,15 +37,15 @@ func TestRolloutsWaitForTheirTurn(t *testing.T) {
 	}
 	w.start()
 	for _, name := range names {
-		w.until(name+" is initialised", func() bool { return w.phaseOf(name) == "Initialized" })
+		w.until(name+" is initialised", func() bool { return w.phases()[name] == "Initialized" })
 	}
 	for _, name := range names { // one shared change that starts all of them
 		deployment(name, "podinfo:3.1.1")
 	}
 	w.until("all are promoted", func() bool {
 		running, promoted := 0, 0
-		for _, name := range names {
-			switch w.phaseOf(name) {
+		for _, phase := range w.phases() {
+			switch phase {
 			case "Progressing", "Promoting", "Finalising":
 				running++
 			case "Succeeded":
