@@ -212,8 +212,7 @@ func (w *world) dies() bool {
 		return false
 	}
 	w.log("  (the process dies after this write)")
-	w.obs.MeasuringSince, w.obs.Hooks = w.now, nil
-	return true
+	return w.restart(nil) == nil
 }
 
 // world prints everything that a watch would report a change of.
