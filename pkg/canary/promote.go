@@ -78,14 +78,12 @@ func (p *pass) routeToPrimary() {
 // (see facts), so the revision that users have is whole again. Flagger sends everything to the canary instead. Where the
 // primary has no pod left the canary keeps what it has until there is one.
 func (p *pass) failPromotion(why string) {
-	if !p.st.Rollout.PromotionFailed {
-		p.st.Rollout.PromotionFailed = true
-		p.emit(warning(ReasonPromotionFailed, "Promotion of %s failed, primary not ready: %s", p.target(), why).
-			alerting(canaryv1beta1.SeverityError, "Promotion failed, primary not ready: %s", why))
-	}
+	p.st.Rollout.PromotionFailed = true
 	if !p.canLeave() {
 		return
 	}
+	p.emit(warning(ReasonPromotionFailed, "Promotion of %s failed, primary not ready: %s", p.target(), why).
+		alerting(canaryv1beta1.SeverityError, "Promotion failed, primary not ready: %s", why))
 	p.fallBack(fmt.Sprintf("primary not ready: %s", why))
 }
 
