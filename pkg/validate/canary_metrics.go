@@ -20,7 +20,7 @@ func canaryMetricsDefined(c change[canaryv1beta1.Canary]) []problem {
 	for i, metric := range a.Metrics {
 		path := analysisPath.Child("metrics").Index(i)
 		if seen[metric.Name] {
-			out = append(out, problem{path.Child("name"), Warn, sprintf("two metrics are called %s, and what is measured for the one counts for both; give each a name of its own", metric.Name)})
+			out = append(out, problem{path.Child("name"), Warn, sprintf("two metrics are called %s, and events, status and statistics do not say which of them is meant; give each a name of its own", metric.Name)})
 		}
 		seen[metric.Name] = true
 		switch {
