@@ -1,6 +1,8 @@
 package validate
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -35,11 +37,12 @@ func deletedScaler(kind string, object metav1.Object, world World) []problem {
 	if kind != kindHPA && kind != kindScaledObject || overridden(object) {
 		return nil
 	}
-	for _, canary := range world.canariesScaledBy(kind, object.GetNamespace(), object.GetName()) {
-		return one(deletionPath, Deny, "%s names it in autoscalerRef, and its primary, which serves users, follows it; remove autoscalerRef first, or annotate this with %s: <why>",
-			quoted(kindCanary, canary.Name), overrideAnnotation)
+	users := world.canariesScaledBy(kind, object.GetNamespace(), object.GetName())
+	if len(users) == 0 {
+		return nil
 	}
-	return nil
+	return one(deletionPath, Deny, "%s names it in autoscalerRef, and its primary, which serves users, follows it; remove autoscalerRef first, or annotate this with %s: <why>",
+		quoted(kindCanary, users[0].Name), overrideAnnotation)
 }
 
 // deletedNeeded is SL049.
@@ -55,21 +58,27 @@ func deletedNeeded(kind string, object metav1.Object, world World) []problem {
 	}
 	switch kind {
 	case kindDeployment, kindDaemonSet:
-		for _, canary := range world.canariesOf(workload{namespace, "apps", kind, name}) {
-			return one(deletionPath, Warn, "%s releases it; users stay on its primary, and no release can start until it is back", quoted(kindCanary, canary.Name))
+		if users := world.canariesOf(workload{namespace, "apps", kind, name}); len(users) > 0 {
+			return one(deletionPath, Warn, "%s releases it; users stay on its primary, and no release can start until it is back", quoted(kindCanary, users[0].Name))
 		}
 	case kindMetricTemplate:
-		for _, canary := range staying[canaryv1beta1.Canary](world, kindCanary, measures, key(namespace, name)) {
-			severity := Warn
-			if running(canary) {
-				severity = Deny
-			}
-			return one(deletionPath, severity, "%s judges its releases by it, and without it no check passes; remove the metric there first", quoted(kindCanary, canary.Namespace+"/"+canary.Name))
+		users := staying[canaryv1beta1.Canary](world, kindCanary, measures, key(namespace, name))
+		severity := Warn
+		if slices.ContainsFunc(users, running) {
+			severity = Deny
+		}
+		if len(users) > 0 {
+			return one(deletionPath, severity, "%s judges its releases by it, and without it no check passes; remove the metric there first", anywhere(users[0]))
 		}
 	case kindAlertProvider:
-		for _, canary := range staying[canaryv1beta1.Canary](world, kindCanary, alerts, key(namespace, name)) {
-			return one(deletionPath, Warn, "%s sends its alerts there, and nobody would hear them; remove the alert there first", quoted(kindCanary, canary.Namespace+"/"+canary.Name))
+		if users := staying[canaryv1beta1.Canary](world, kindCanary, alerts, key(namespace, name)); len(users) > 0 {
+			return one(deletionPath, Warn, "%s sends its alerts there, and nobody would hear them; remove the alert there first", anywhere(users[0]))
 		}
 	}
 	return nil
+}
+
+// anywhere names a Canary that may be in another namespace.
+func anywhere(canary *canaryv1beta1.Canary) string {
+	return quoted(kindCanary, canary.Namespace+"/"+canary.Name)
 }

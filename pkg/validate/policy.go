@@ -14,7 +14,7 @@ type Policy struct {
 	Severities map[string]Severity
 }
 
-// Off, in a Policy, silences a rule.
+// Off is the severity by which a Policy silences a rule.
 const Off Severity = "Off"
 
 // ExemptAnnotation on an object lets it pass rules, by id, each with the reason why: "SL004: one pod is enough; SL040:

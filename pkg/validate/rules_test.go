@@ -186,9 +186,8 @@ func read(t *testing.T, path string) fixture {
 		kind, object, raw := decodeStrict(t, doc)
 		if i == len(docs)-1 {
 			f.kind, f.new, f.raw = kind, object, raw
-			last, _ := index.Object(mesh.ObjectRef{Kind: kind.Name, Namespace: object.GetNamespace(), Name: object.GetName()}).(metav1.Object)
-			if f.old = last; f.deletes {
-				f.old = nil
+			if !f.deletes {
+				f.old = index.Object(mesh.ObjectRef{Kind: kind.Name, Namespace: object.GetNamespace(), Name: object.GetName()})
 			}
 			continue
 		}
@@ -269,16 +268,6 @@ func decodeStrict(t *testing.T, doc []byte) (Kind, metav1.Object, []byte) {
 		}
 	}
 	return kind, object, raw
-}
-
-// decode reads a document as one kind of object.
-func decode[T any](t *testing.T, doc []byte) *T {
-	t.Helper()
-	object := new(T)
-	if err := yaml.UnmarshalStrict(doc, object); err != nil {
-		t.Fatal(err)
-	}
-	return object
 }
 
 // lines prints findings as people meet them: refusals and warnings.

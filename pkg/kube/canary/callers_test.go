@@ -104,7 +104,7 @@ func TestCallersAreAskedOnlyDuringAnAnalysis(t *testing.T) {
 func TestACanaryThatRefusesItsCallersIsRolledBack(t *testing.T) {
 	w, l := withLoads(t)
 	w.setImage("podinfo:3.1.1")
-	w.until("the first step", func() bool { return w.holds(20) })
+	w.until("the first step", func() bool { return w.atFirstStep() })
 	w.traffic.set(func(f *traffic) { f.deaf = true })
 	l.set(func(l *loads) { l.refused["podinfo-canary"] = true })
 	w.until("it is rolled back", w.phase(canaryv1beta1.CanaryPhaseFailed))
@@ -126,13 +126,13 @@ func TestACanaryThatRefusesItsCallersIsRolledBack(t *testing.T) {
 func TestContentCallersDoNotReplaceThePods(t *testing.T) {
 	w, _ := withLoads(t)
 	w.setImage("podinfo:3.1.1")
-	w.until("the first step", func() bool { return w.holds(20) })
+	w.until("the first step", func() bool { return w.atFirstStep() })
 	w.traffic.set(func(f *traffic) { f.deaf = true })
 	for range 90 {
 		w.clock.Step(time.Second)
 		time.Sleep(15 * time.Millisecond)
 	}
-	if c := w.condition("StatsUnreachable"); c == nil || !w.holds(20) {
+	if c := w.condition("StatsUnreachable"); c == nil || !w.atFirstStep() {
 		t.Errorf("condition %+v, status %+v", c, w.canary().Status)
 	}
 }

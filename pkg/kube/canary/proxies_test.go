@@ -81,16 +81,17 @@ func (w *world) stale() string {
 
 func (w *world) reached() bool { return !w.canary().Status.Rollout.StepReachedTime.IsZero() }
 
-func (w *world) holds(weight int) bool {
+// atFirstStep tells whether the router has the first of the steps, 20 %.
+func (w *world) atFirstStep() bool {
 	weights := podinfoWeights(w.get(virtualRouters, "podinfo"))
-	return weights != nil && weights.Canary == weight
+	return weights != nil && weights.Canary == 20
 }
 
 func TestAStepIsReachedWhenItsCallersHaveTheWeights(t *testing.T) {
 	w, c := withCaller(t)
 	c.take(false)
 	w.setImage("podinfo:3.1.1")
-	w.until("the first step is written", func() bool { return w.holds(20) })
+	w.until("the first step is written", func() bool { return w.atFirstStep() })
 	for range 15 {
 		w.clock.Step(time.Second)
 		time.Sleep(20 * time.Millisecond)
@@ -110,7 +111,7 @@ func TestACallerThatDoesNotTakeTheWeightsIsNamed(t *testing.T) {
 	w, c := withCaller(t)
 	c.take(false)
 	w.setImage("podinfo:3.1.1")
-	w.until("a step counts without it", func() bool { return w.holds(20) && w.reached() })
+	w.until("a step counts without it", func() bool { return w.atFirstStep() && w.reached() })
 	if message := w.stale(); !strings.Contains(message, w.namespace+"/web-1") || strings.Contains(message, "web-2") {
 		t.Errorf("the condition says %q, want web-1, which is ready, and not web-2", message)
 	}
