@@ -83,26 +83,17 @@ func (n *neighbourhood) add(ref ObjectRef, object metav1.Object) {
 			n.snapshot.Namespaces = append(n.snapshot.Namespaces, namespace)
 		}
 	}
-	s := &n.snapshot
+	n.snapshot.Add(object)
 	switch o := object.(type) {
-	case *appmeshv1beta2.Mesh:
-		s.Meshes = append(s.Meshes, o)
 	case *appmeshv1beta2.VirtualNode:
-		s.VirtualNodes = append(s.VirtualNodes, o)
 		n.followNode(ref, o)
 	case *appmeshv1beta2.VirtualService:
-		s.VirtualServices = append(s.VirtualServices, o)
 		n.followService(ref, o)
 	case *appmeshv1beta2.VirtualRouter:
-		s.VirtualRouters = append(s.VirtualRouters, o)
 		n.followRouter(ref, o)
-	case *appmeshv1beta2.VirtualGateway:
-		s.VirtualGateways = append(s.VirtualGateways, o)
 	case *appmeshv1beta2.GatewayRoute:
-		s.GatewayRoutes = append(s.GatewayRoutes, o)
 		n.followGatewayRoute(ref, o)
 	case *appmeshv1beta2.BackendGroup:
-		s.BackendGroups = append(s.BackendGroups, o)
 		for _, service := range o.Spec.VirtualServices {
 			n.find(refTo(KindVirtualService, service.Namespace, service.Name, ref))
 		}

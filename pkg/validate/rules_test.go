@@ -193,7 +193,7 @@ func read(t *testing.T, path string) fixture {
 		}
 		index.Set(kind.Name, object)
 		f.world.add(object)
-		f.place(object)
+		f.snapshot.Add(object)
 	}
 	return f
 }
@@ -207,28 +207,6 @@ func (w *World) add(object metav1.Object) {
 		w.VirtualGateways = append(w.VirtualGateways, o)
 	case *corev1.Namespace:
 		w.NamespaceLabels = o.Labels
-	}
-}
-
-// place adds an object to what the control plane looks at.
-func (f *fixture) place(object metav1.Object) {
-	switch s := &f.snapshot; o := object.(type) {
-	case *appmeshv1beta2.Mesh:
-		s.Meshes = append(s.Meshes, o)
-	case *appmeshv1beta2.VirtualNode:
-		s.VirtualNodes = append(s.VirtualNodes, o)
-	case *appmeshv1beta2.VirtualService:
-		s.VirtualServices = append(s.VirtualServices, o)
-	case *appmeshv1beta2.VirtualRouter:
-		s.VirtualRouters = append(s.VirtualRouters, o)
-	case *appmeshv1beta2.VirtualGateway:
-		s.VirtualGateways = append(s.VirtualGateways, o)
-	case *appmeshv1beta2.GatewayRoute:
-		s.GatewayRoutes = append(s.GatewayRoutes, o)
-	case *appmeshv1beta2.BackendGroup:
-		s.BackendGroups = append(s.BackendGroups, o)
-	case *corev1.Namespace:
-		s.Namespaces = append(s.Namespaces, o)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestWalkthroughHasOneRemark(t *testing.T) {
 			}
 			kind, object, _ := decodeStrict(t, doc)
 			index.Set(kind.Name, object)
-			f.place(object)
+			f.snapshot.Add(object)
 		}
 	}
 	remarks := 0

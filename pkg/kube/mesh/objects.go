@@ -111,7 +111,7 @@ func SnapshotOf(objects []*unstructured.Unstructured) (mesh.Snapshot, []Undecoda
 			broken = append(broken, Undecodable{Object: ref, Err: err})
 			continue
 		}
-		insert(&s, o)
+		s.Add(o)
 	}
 	return s, broken
 }
@@ -133,31 +133,4 @@ func typed(u *unstructured.Unstructured) (any, error) {
 		return nil, broken.err
 	}
 	return o, err
-}
-
-func insert(s *mesh.Snapshot, object any) {
-	switch o := object.(type) {
-	case *appmeshv1beta2.Mesh:
-		s.Meshes = append(s.Meshes, o)
-	case *appmeshv1beta2.VirtualNode:
-		s.VirtualNodes = append(s.VirtualNodes, o)
-	case *appmeshv1beta2.VirtualService:
-		s.VirtualServices = append(s.VirtualServices, o)
-	case *appmeshv1beta2.VirtualRouter:
-		s.VirtualRouters = append(s.VirtualRouters, o)
-	case *appmeshv1beta2.VirtualGateway:
-		s.VirtualGateways = append(s.VirtualGateways, o)
-	case *appmeshv1beta2.GatewayRoute:
-		s.GatewayRoutes = append(s.GatewayRoutes, o)
-	case *appmeshv1beta2.BackendGroup:
-		s.BackendGroups = append(s.BackendGroups, o)
-	case *corev1.Namespace:
-		s.Namespaces = append(s.Namespaces, o)
-	case *corev1.Service:
-		s.Services = append(s.Services, o)
-	case *discoveryv1.EndpointSlice:
-		s.EndpointSlices = append(s.EndpointSlices, o)
-	case *corev1.Pod:
-		s.Pods = append(s.Pods, mesh.PodOf(o))
-	}
 }
