@@ -36,8 +36,9 @@ type reporter struct {
 	open     map[string]uint64
 }
 
-// wake is the interval that makes a proxy say something at once.
-const wake = time.Millisecond
+// wake is the interval that makes a proxy say something soon. What it would say next is lost with the stream, so it is
+// longer than the end of a stream is on its way.
+const wake = 250 * time.Millisecond
 
 // StreamLoadStats serves one stream of load reports. Envoy opens it when it starts, says who it is, and is silent until
 // it is told what to report. There are as many of these streams as proxies, and most say nothing in all their life, so

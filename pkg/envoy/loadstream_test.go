@@ -270,6 +270,10 @@ func TestNoReportIsLostWhenAStreamEnds(t *testing.T) {
 	c := newCalls(t)
 	c.publish(t, p)
 	sidecar := newSidecar(t, p, delta, "web-1.a.demo", "good")
+	until(t, "it can call", func() bool {
+		_, err := ask(c.port)
+		return sidecar.ready() && err != nil && strings.Contains(err.Error(), "404")
+	})
 	until(t, "told", func() bool { return seen(p, "ok").Callers == 1 && sidecar.stat("load_reporter.requests") == 1 })
 	sent := uint64(0)
 	for sidecar.stat("load_reporter.retries") < 2 {
@@ -277,6 +281,7 @@ func TestNoReportIsLostWhenAStreamEnds(t *testing.T) {
 		sent++
 		time.Sleep(20 * time.Millisecond)
 	}
+	t.Cleanup(func() { t.Logf("%d requests were sent, %+v", sent, seen(p, "ok")) })
 	until(t, "all is counted", func() bool { return seen(p, "ok").Succeeded == sent })
 	time.Sleep(1500 * time.Millisecond)
 	if got := seen(p, "ok").Succeeded; got != sent {
