@@ -63,6 +63,7 @@ func number(ctx context.Context, path string, args ...string) (int, error) {
 // TestTargets releases configuration, edits an autoscaler in the middle of a rollout, and deletes the Canary both ways,
 // while a plain client outside sees no failure.
 func TestTargets(t *testing.T) {
+	inFull(t)
 	must(t, demo())
 	ctx := testContext(t, 25*time.Minute)
 	loading, stop := context.WithCancel(ctx)
@@ -212,6 +213,7 @@ spec:
 
 // TestDaemonSet releases a DaemonSet: idle it is on no node, and the primary is on as many as it was.
 func TestDaemonSet(t *testing.T) {
+	inFull(t)
 	must(t, demo()) // for the mesh
 	ctx := testContext(t, 12*time.Minute)
 	t.Cleanup(func() {
