@@ -67,9 +67,12 @@ func (s settings) kind() Target { return TargetOf(s.Canary) }
 // podTemplate is the content of kinds that have one.
 func podTemplate(object map[string]any) map[string]any { return dig(object, "spec", "template") }
 
-// templatePods reads the selector and the pod template of a workload: just the parts that the builders look at.
-func templatePods(object map[string]any, selectorLabels []string) (Pods, error) {
-	selector, err := templateSelector(object)
+// templated is what the kinds have in common that run pods by a template.
+type templated struct{}
+
+// Pods reads the selector and the pod template of a workload: just the parts that the builders look at.
+func (t templated) Pods(object map[string]any, selectorLabels []string) (Pods, error) {
+	selector, err := t.Selector(object)
 	if err != nil {
 		return Pods{}, err
 	}
@@ -80,13 +83,15 @@ func templatePods(object map[string]any, selectorLabels []string) (Pods, error) 
 	return PodsOf(selectorLabels, selector.MatchLabels, spec)
 }
 
-func templateSelector(object map[string]any) (*metav1.LabelSelector, error) {
+func (templated) Selector(object map[string]any) (*metav1.LabelSelector, error) {
 	var selector metav1.LabelSelector
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(dig(object, "spec", "selector"), &selector); err != nil {
 		return nil, fmt.Errorf("decode the selector: %w", err)
 	}
 	return &selector, nil
 }
+
+func (templated) CountsEndpoints() bool { return false }
 
 // ownsPod recognises a pod by its name: that of the workload and as many suffixes as its controllers append, none of
 // which holds a dash.

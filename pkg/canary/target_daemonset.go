@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -16,7 +15,7 @@ const scaleToZero = "flagger.app/scale-to-zero"
 
 // daemonSetTarget is a DaemonSet: idle it selects no node. It has as many pods as there are nodes for it, so neither a
 // floor nor an autoscaler can mean anything to it.
-type daemonSetTarget struct{}
+type daemonSetTarget struct{ templated }
 
 func (daemonSetTarget) GroupVersionKind() schema.GroupVersionKind {
 	return appsv1.SchemeGroupVersion.WithKind(canaryv1beta1.TargetKindDaemonSet)
@@ -37,18 +36,8 @@ func (daemonSetTarget) Content(object map[string]any) map[string]any {
 	return template
 }
 
-func (daemonSetTarget) Pods(object map[string]any, selectorLabels []string) (Pods, error) {
-	return templatePods(object, selectorLabels)
-}
-
-func (daemonSetTarget) Selector(object map[string]any) (*metav1.LabelSelector, error) {
-	return templateSelector(object)
-}
-
 // OwnsPod: <daemonset>-<suffix>.
 func (daemonSetTarget) OwnsPod(workload, pod string) bool { return ownsPod(workload, pod, 1) }
-
-func (daemonSetTarget) CountsEndpoints() bool { return false }
 
 type daemonSetStatus struct {
 	Spec struct {

@@ -12,7 +12,7 @@ import (
 )
 
 // deploymentTarget is a Deployment: idle it has zero replicas.
-type deploymentTarget struct{}
+type deploymentTarget struct{ templated }
 
 func (deploymentTarget) GroupVersionKind() schema.GroupVersionKind {
 	return appsv1.SchemeGroupVersion.WithKind(canaryv1beta1.TargetKindDeployment)
@@ -20,18 +20,8 @@ func (deploymentTarget) GroupVersionKind() schema.GroupVersionKind {
 
 func (deploymentTarget) Content(object map[string]any) map[string]any { return podTemplate(object) }
 
-func (deploymentTarget) Pods(object map[string]any, selectorLabels []string) (Pods, error) {
-	return templatePods(object, selectorLabels)
-}
-
-func (deploymentTarget) Selector(object map[string]any) (*metav1.LabelSelector, error) {
-	return templateSelector(object)
-}
-
 // OwnsPod: <deployment>-<hash of the template>-<suffix>.
 func (deploymentTarget) OwnsPod(workload, pod string) bool { return ownsPod(workload, pod, 2) }
-
-func (deploymentTarget) CountsEndpoints() bool { return false }
 
 // deploymentStatus is what of a Deployment decisions depend on. Only this is decoded.
 type deploymentStatus struct {
