@@ -2,6 +2,8 @@ package validate
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
 // ScaledObject is what the rules look at in KEDA's kind of that name (keda.sh/v1alpha1). Other fields are not decoded.
@@ -11,11 +13,7 @@ type ScaledObject struct {
 
 	Spec struct {
 		// ScaleTargetRef is a Deployment of apps/v1 unless it says otherwise.
-		ScaleTargetRef struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-			Name       string `json:"name"`
-		} `json:"scaleTargetRef"`
+		ScaleTargetRef canaryv1beta1.LocalObjectReference `json:"scaleTargetRef"`
 		// MinReplicaCount is 0 if absent, MaxReplicaCount 100.
 		MinReplicaCount *int32 `json:"minReplicaCount"`
 		MaxReplicaCount *int32 `json:"maxReplicaCount"`
@@ -33,11 +31,7 @@ type VerticalPodAutoscaler struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec struct {
-		TargetRef struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-			Name       string `json:"name"`
-		} `json:"targetRef"`
+		TargetRef canaryv1beta1.LocalObjectReference `json:"targetRef"`
 		// UpdatePolicy of mode Off only recommends; absent means Auto.
 		UpdatePolicy *struct {
 			UpdateMode *string `json:"updateMode"`

@@ -14,8 +14,6 @@ import (
 type Kind struct {
 	// Name is the kind's name, Group its API group, Resource its plural.
 	Name, Group, Resource string
-	// Cluster says that its objects are in no namespace.
-	Cluster bool
 	// Decode reads an object from JSON, as the API server does: a field of another type is an error, an unknown one is not.
 	Decode func(raw []byte) (metav1.Object, error)
 	// Check applies the rules of this kind; old is nil when the object is new. It is nil where the kind is only looked at.
@@ -40,7 +38,7 @@ var kinds = []Kind{
 	checked(kindMetricTemplate, "flagger.app", "metrictemplates", MetricTemplate),
 	checked(kindAlertProvider, "flagger.app", "alertproviders", AlertProvider),
 
-	cluster(checked("Mesh", "appmesh.k8s.aws", "meshes", Mesh)),
+	checked("Mesh", "appmesh.k8s.aws", "meshes", Mesh),
 	checked("VirtualNode", "appmesh.k8s.aws", "virtualnodes", VirtualNode),
 	checked("VirtualService", "appmesh.k8s.aws", "virtualservices", VirtualService),
 	checked("VirtualRouter", "appmesh.k8s.aws", "virtualrouters", VirtualRouter),
@@ -61,7 +59,7 @@ var kinds = []Kind{
 	looked[corev1.ResourceQuota](kindQuota, "", "resourcequotas"),
 	looked[metav1.PartialObjectMetadata](kindConfigMap, "", "configmaps"),
 	looked[metav1.PartialObjectMetadata](kindSecret, "", "secrets"),
-	cluster(looked[corev1.Namespace](kindNamespace, "", "namespaces")),
+	looked[corev1.Namespace](kindNamespace, "", "namespaces"),
 }
 
 // checked is a kind with rules.
@@ -87,9 +85,4 @@ func looked[T any](name, group, resource string) Kind {
 		}
 		return any(object).(metav1.Object), nil
 	}}
-}
-
-func cluster(kind Kind) Kind {
-	kind.Cluster = true
-	return kind
 }

@@ -84,14 +84,6 @@ func relations(kind string, object metav1.Object) []Relation {
 				out = append(out, to(selecting, label))
 			}
 		}
-	case *canaryv1beta1.MetricTemplate:
-		if ref := o.Spec.Provider.SecretRef; ref != nil {
-			out = append(out, to(credited, key(o.Namespace, ref.Name)))
-		}
-	case *canaryv1beta1.AlertProvider:
-		if ref := o.Spec.SecretRef; ref != nil {
-			out = append(out, to(credited, key(o.Namespace, ref.Name)))
-		}
 	}
 	return out
 }

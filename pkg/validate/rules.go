@@ -48,7 +48,6 @@ const (
 	kindVPA            = "VerticalPodAutoscaler"
 	kindDeployment     = "Deployment"
 	kindDaemonSet      = "DaemonSet"
-	kindStatefulSet    = "StatefulSet"
 	kindService        = "Service"
 	kindPDB            = "PodDisruptionBudget"
 	kindQuota          = "ResourceQuota"

@@ -21,6 +21,7 @@ type Judged struct {
 // when they are looked through. Objects without findings are left out; the others come by kind, namespace and name.
 func Survey(index *Index, world World) []Judged {
 	world.Cluster = index
+	world.Meshes = related[appmeshv1beta2.Mesh](world, kindMesh, inside, "")
 	var out []Judged
 	for _, ref := range index.refs() {
 		kind, ok := named(ref.Kind)
@@ -42,7 +43,6 @@ func (w World) of(namespace string) World {
 			w.NamespaceLabels = map[string]string{}
 		}
 	}
-	w.Meshes = related[appmeshv1beta2.Mesh](w, kindMesh, inside, "")
 	return w
 }
 
