@@ -30,7 +30,10 @@ var completable = []struct {
 	{"pod/", podResource, sluice.LabelProxy},
 }
 
-var podResource = corev1.SchemeGroupVersion.WithResource("pods")
+var (
+	podResource       = corev1.SchemeGroupVersion.WithResource("pods")
+	namespaceResource = corev1.SchemeGroupVersion.WithResource("namespaces")
+)
 
 // completeTarget suggests a TYPE/ first, and then names from the cluster.
 func (s *shell) completeTarget(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -57,12 +60,30 @@ func (s *shell) completePods(cmd *cobra.Command, args []string, typed string) ([
 	return starting(pods, typed), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeCanary suggests the Canaries of the namespace.
+func (s *shell) completeCanary(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return starting(s.names(cmd.Context(), canaryResource, "", ""), typed), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeNamespace suggests namespaces.
+func (s *shell) completeNamespace(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return starting(s.namesIn(cmd.Context(), metav1.NamespaceAll, namespaceResource, "", ""), typed), cobra.ShellCompDirectiveNoFileComp
+}
+
 func starting(names []cobra.Completion, typed string) []cobra.Completion {
 	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, typed) })
 }
 
-// names lists objects of the namespace. Whatever goes wrong means no suggestion: nobody reads an error while typing.
+// names lists objects of the namespace.
 func (s *shell) names(ctx context.Context, resource schema.GroupVersionResource, selector, before string) []cobra.Completion {
+	return s.namesIn(ctx, s.namespace(), resource, selector, before)
+}
+
+// namesIn lists objects. Whatever goes wrong means no suggestion: nobody reads an error while typing.
+func (s *shell) namesIn(ctx context.Context, namespace string, resource schema.GroupVersionResource, selector, before string) []cobra.Completion {
 	config, err := s.restConfig()
 	if err != nil {
 		return nil
@@ -73,7 +94,7 @@ func (s *shell) names(ctx context.Context, resource schema.GroupVersionResource,
 	}
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	list, err := client.Resource(resource).Namespace(s.namespace()).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	list, err := client.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil
 	}

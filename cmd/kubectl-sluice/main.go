@@ -11,6 +11,8 @@
 //	injector.go  what the webhook would answer about them
 //	lintprint.go what is found looks like
 //	planprint.go what a plan looks like
+//	picture.go   what of the cluster a release's status is made of
+//	statusprint.go, statuswatch.go   how it is drawn, and followed
 //	complete.go  what the shell suggests
 package main
 
@@ -117,9 +119,11 @@ Exit codes of all commands:
 		"namespace":  "namespace to look in; that of the context if it is not given",
 		"as":         "user to act as",
 	})
+	// The only error is a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("namespace", s.completeNamespace)
 	flags.StringVar(&s.system, "sluice-namespace", sluice.SystemNamespace, "namespace that Sluice is installed in")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
-	cmd.AddCommand(checkInjectCommand(s), checkWebhookCommand(s), configCommand(s), injectCommand(s), lintCommand(s), planCommand(s), proxyStatusCommand(s), versionCommand(s))
+	cmd.AddCommand(checkInjectCommand(s), checkWebhookCommand(s), configCommand(s), injectCommand(s), lintCommand(s), planCommand(s), proxyStatusCommand(s), statusCommand(s), versionCommand(s))
 	return cmd
 }
 

@@ -193,7 +193,7 @@ func (p *pass) approved(g approval) bool {
 	for _, h := range hooks {
 		a, ok := p.answer(h, p.checkID())
 		if ok && a.Err != "" {
-			p.halt(warning(ReasonWaitingForApproval, "Halt %s advancement %s %s", p.full(), g.halt, h.Name).
+			p.halt(warning(ReasonWaitingForApproval, "%s%s", p.haltedBy(g), h.Name).
 				alerting(canaryv1beta1.SeverityWarn, "%s", g.alert).once(fmt.Sprintf("approval %s %s", h.key, p.step())).muted(h))
 			if g.phase != "" && g.phase != p.st.Phase {
 				p.enter(g.phase)
