@@ -44,7 +44,7 @@ func startMesh(t *testing.T, i *installation) *meshProcess {
 	m := &meshProcess{i: i, xds: address(), debug: address(), ca: certificate(t, dir)}
 	health := address()
 	cmd := exec.Command(binary, "--kubeconfig", i.kubeconfig, "--cert-dir", dir, "--namespace", i.namespace, "--identity", "test",
-		"--xds-address", m.xds, "--debug-address", m.debug, "--health-address", health, "--metrics-address", address(), "--log-level", "error")
+		"--xds-address", m.xds, "--peer-address", address(), "--debug-address", m.debug, "--health-address", health, "--metrics-address", address(), "--log-level", "error")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
