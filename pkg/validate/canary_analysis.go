@@ -201,7 +201,7 @@ func canaryAlertsFire(c change[canaryv1beta1.Canary]) []problem {
 	for i, alert := range a.Alerts {
 		path := analysisPath.Child("alerts").Index(i)
 		if alert.Severity == "" {
-			out = append(out, problem{path.Child("severity"), Warn, sprintf("alert %s has no severity, and Flagger never sends such an alert; set severity to info, warn or error", alert.Name)})
+			out = append(out, problem{path.Child("severity"), Warn, sprintf("alert %s has no severity, so it is sent whatever happens, and Flagger would never send it; set severity to info, warn or error", alert.Name)})
 		}
 		ref := inNamespace(alert.ProviderRef, c.new.Namespace)
 		if c.world.knows(kindAlertProvider) && c.world.object(kindAlertProvider, ref.Namespace, ref.Name) == nil {

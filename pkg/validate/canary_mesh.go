@@ -1,10 +1,14 @@
 package validate
 
 import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
 // injectKey, as a label of a namespace and as an annotation of a pod, says whether pods get a proxy.
@@ -40,7 +44,7 @@ func canaryHasCallers(c change[canaryv1beta1.Canary]) []problem {
 
 // called tells whether the proxies of a virtual node or of a gateway know a virtual service.
 func (w World) called(namespace, service string) bool {
-	for _, kind := range []string{kindVirtualNode, kindGatewayRoute, kindBackendGroup} {
+	for _, kind := range []string{kindVirtualNode, kindGatewayRoute, kindBackendGroup, kindCanary} {
 		for _, name := range []string{service, everyService} {
 			if len(w.Cluster.Related(Relation{Kind: kind, by: calls, to: key(namespace, name)})) > 0 {
 				return true
@@ -53,41 +57,72 @@ func (w World) called(namespace, service string) bool {
 // everyService is the name of the BackendGroup of all virtual services of a namespace.
 const everyService = "*"
 
-// callsOf are the virtual services that an object of the mesh makes known to proxies, as namespace/name.
-func callsOf(object any) []string {
+// callsOf are the virtual services that an object makes known to proxies, as namespace/name: a Canary by the virtual
+// nodes that it makes.
+func callsOf(object metav1.Object) []string {
 	var out []string
-	add := func(namespace string, ref *appmeshv1beta2.VirtualServiceReference) {
-		if ref == nil {
-			return
+	add := func(ref *appmeshv1beta2.VirtualServiceReference, arn *string) {
+		switch {
+		case ref != nil && ref.Namespace != nil:
+			out = append(out, key(*ref.Namespace, ref.Name))
+		case ref != nil:
+			out = append(out, key(object.GetNamespace(), ref.Name))
+		case arn != nil:
+			if service, ok := serviceByARN(*arn); ok {
+				out = append(out, service)
+			}
 		}
-		if ref.Namespace != nil {
-			namespace = *ref.Namespace
-		}
-		out = append(out, key(namespace, ref.Name))
 	}
 	switch o := object.(type) {
 	case *appmeshv1beta2.VirtualNode:
 		for _, backend := range o.Spec.Backends {
-			add(o.Namespace, backend.VirtualService.VirtualServiceRef)
+			add(backend.VirtualService.VirtualServiceRef, backend.VirtualService.VirtualServiceARN)
 		}
 		for _, group := range o.Spec.BackendGroups {
 			if group.Name == everyService {
-				add(o.Namespace, &appmeshv1beta2.VirtualServiceReference{Name: everyService, Namespace: group.Namespace})
+				add(&appmeshv1beta2.VirtualServiceReference{Name: everyService, Namespace: group.Namespace}, nil)
 			}
 		}
 	case *appmeshv1beta2.BackendGroup:
 		for _, ref := range o.Spec.VirtualServices {
-			add(o.Namespace, &ref)
+			add(&ref, nil)
 		}
 	case *appmeshv1beta2.GatewayRoute:
-		for _, route := range []*appmeshv1beta2.HTTPGatewayRoute{o.Spec.HTTPRoute, o.Spec.HTTP2Route} {
-			if route != nil {
-				add(o.Namespace, route.Action.Target.VirtualService.VirtualServiceRef)
-			}
+		for _, target := range targetsOf(o.Spec) {
+			add(target.VirtualService.VirtualServiceRef, target.VirtualService.VirtualServiceARN)
 		}
-		if o.Spec.GRPCRoute != nil {
-			add(o.Namespace, o.Spec.GRPCRoute.Action.Target.VirtualService.VirtualServiceRef)
+	case *canaryv1beta1.Canary:
+		for _, backend := range o.Spec.Service.Backends {
+			if service, ok := serviceByARN(backend); ok {
+				out = append(out, service)
+			} else if routed(o) {
+				out = append(out, key(o.Namespace, backend))
+			}
 		}
 	}
 	return out
+}
+
+// targetsOf are the targets of a gateway route, whatever its protocol.
+func targetsOf(spec appmeshv1beta2.GatewayRouteSpec) []appmeshv1beta2.GatewayRouteTarget {
+	var out []appmeshv1beta2.GatewayRouteTarget
+	for _, route := range []*appmeshv1beta2.HTTPGatewayRoute{spec.HTTPRoute, spec.HTTP2Route} {
+		if route != nil {
+			out = append(out, route.Action.Target)
+		}
+	}
+	if spec.GRPCRoute != nil {
+		out = append(out, spec.GRPCRoute.Action.Target)
+	}
+	return out
+}
+
+// serviceByARN is the virtual service of an ARN, by the names that App Mesh gives them: <name>.<namespace>, and more.
+func serviceByARN(arn string) (string, bool) {
+	_, word, awsName, ok := mesh.ParseARN(arn)
+	labels := strings.Split(awsName, ".")
+	if !ok || word != "virtualService" || len(labels) < 2 {
+		return "", false
+	}
+	return key(labels[1], labels[0]), true
 }

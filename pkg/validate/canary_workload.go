@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -92,20 +93,27 @@ func primaryLabels(target pods) labels.Set {
 	return out
 }
 
-// targetApart is SL027: nobody else's pods have the label by which the Services of the two versions select.
+// targetApart is SL027: nobody else's pods are those that the Services of the two versions select. They select by all
+// labels of the target's selector, so workloads that share some of them, as those of one chart do, are apart.
 func targetApart(w World, canary *canaryv1beta1.Canary, target pods, object metav1.Object, at func(*field.Path) *field.Path) []problem {
 	label := versionLabel(target)
 	if label == "" {
 		return nil // SL026 speaks
 	}
-	value, own := target.selector.MatchLabels[label], object.GetName()
-	for _, versions := range []string{value, value + "-primary"} {
-		for _, other := range w.labelled(canary.Namespace, map[string]string{label: versions}) {
+	own := object.GetName()
+	for _, version := range []string{target.selector.MatchLabels[label], target.selector.MatchLabels[label] + "-primary"} {
+		selected := labels.Set(maps.Clone(target.selector.MatchLabels))
+		selected[label] = version
+		for _, other := range w.labelled(canary.Namespace, map[string]string{label: version}) {
 			if other.kind == target.kind && (other.name == own || other.name == own+"-primary") {
 				continue
 			}
+			theirs, _, _ := w.target(other.namespace, other.kind, other.name)
+			if !selected.AsSelector().Matches(labels.Set(theirs.template.Labels)) {
+				continue
+			}
 			return one(at(field.NewPath("spec", "selector", "matchLabels").Key(label)), w.atStart(),
-				"the pods of %s are labelled %s: %s too, so callers of %s would reach them; label them otherwise", other, label, versions, quoted(target.kind, own))
+				"the pods of %s are labelled %s too, so callers of %s would reach them; label them otherwise", other, selected, quoted(target.kind, own))
 		}
 	}
 	return nil

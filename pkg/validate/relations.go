@@ -52,6 +52,9 @@ func relations(kind string, object metav1.Object) []Relation {
 		for _, ref := range alertProvidersOf(o) {
 			out = append(out, to(alerts, key(ref.Namespace, ref.Name)))
 		}
+		for _, service := range callsOf(o) {
+			out = append(out, to(calls, service))
+		}
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		out = append(out, to(scales, scaledByHPA(o).key()))
 	case *ScaledObject:

@@ -53,6 +53,9 @@ func (c change[T]) served(id string) []problem {
 // promised tells whether what is missing is what a Canary makes: it is there as soon as the Canary is looked after.
 func (w World) promised(p mesh.Problem) bool {
 	name, ok := p.Err.BadValue.(string)
+	if service, isARN := serviceByARN(name); isARN {
+		name = service
+	}
 	return ok && p.Transient && w.Cluster != nil && len(w.Cluster.Related(Relation{Kind: kindCanary, by: reaches, to: name})) > 0
 }
 
