@@ -30,6 +30,7 @@ type question struct {
 	ended       <-chan struct{} // if set, the end
 	rate        int
 	concurrency int
+	times       bool
 }
 
 // asker asks once and says what it saw; it may be called from several goroutines.
@@ -72,6 +73,7 @@ func askCommand() *cobra.Command {
 	f.StringVarP(&q.method, "method", "X", "GET", "HTTP method")
 	f.StringArrayVarP(&q.headers, "header", "H", nil, "header or metadata, as NAME:VALUE")
 	f.DurationVar(&q.timeout, "timeout", 20*time.Second, "patience with one request")
+	f.BoolVar(&q.times, "times", false, "print when the first and the last request of each facet were sent, too")
 	f.BoolVar(&q.fresh, "fresh", false, "a new connection for every request")
 	return cmd
 }
@@ -145,6 +147,9 @@ func (q question) once(ctx context.Context, a asker, seen *tally.Tally) {
 		facets = append(facets, "error:"+class(err))
 	}
 	seen.Add(int(time.Since(began).Milliseconds()), facets...)
+	if q.times {
+		seen.Time(began, facets...)
+	}
 }
 
 func (q question) asker() (asker, error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -29,7 +31,11 @@ func (s *server) serveHTTP(l net.Listener) error {
 //	delay=500ms         wait before the answer
 //	key=a&fail=2        fail the first two requests of this key (with status, or 503), answer the others
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.count()
+	otherwise := s.count()
+	if r.Method == http.MethodPost {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<16))
+		fmt.Printf("POST %s %s\n", r.URL.Path, body) // so that a test reads what a receiver was sent
+	}
 	if s.breaks {
 		panic(http.ErrAbortHandler)
 	}
@@ -37,7 +43,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := echo{
 		Name: s.name, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Host: r.Host, Proto: r.Proto, Headers: r.Header,
 	}
-	status := number(q.Get("status"), s.status)
+	status := number(q.Get("status"), otherwise)
 	if key := q.Get("key"); key != "" {
 		answer.Tries = s.try(key)
 		status = failing(answer.Tries, number(q.Get("fail"), 0), status)

@@ -24,6 +24,7 @@ type server struct {
 	breaks bool          // break every HTTP connection instead of answering
 	linger time.Duration // how long it goes on after it was told to stop
 	crash  int           // the request that it crashes at; 0 is none
+	sour   int           // the request from which on all fail; 0 is none
 
 	mu    sync.Mutex
 	tries map[string]int
@@ -38,13 +39,18 @@ func (s *server) try(key string) int {
 	return s.tries[key]
 }
 
-// count counts HTTP requests, and crashes as a program does that has a mistake in it: at once, whoever else waits.
-func (s *server) count() {
+// count counts HTTP requests and returns the status of one that asks for none. It crashes as a program does that has a
+// mistake in it: at once, whoever else waits.
+func (s *server) count() (status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.asked++; s.asked == s.crash {
 		os.Exit(2)
 	}
+	if s.sour > 0 && s.asked >= s.sour {
+		return http.StatusInternalServerError
+	}
+	return s.status
 }
 
 func serveCommand() *cobra.Command {
@@ -57,6 +63,7 @@ func serveCommand() *cobra.Command {
 	cmd.Flags().StringVar(&s.name, "name", "", "what the server calls itself in every answer")
 	cmd.Flags().IntVar(&s.status, "status", http.StatusOK, "the status of an answer to a request that asks for none")
 	cmd.Flags().IntVar(&s.crash, "crash-after", 0, "exit without a word at this HTTP request; 0 is never")
+	cmd.Flags().IntVar(&s.sour, "fail-after", 0, "answer with 500 from this HTTP request on; 0 is never")
 	cmd.Flags().BoolVar(&s.breaks, "crash", false, "break the connection of every HTTP request, as a server does whose workers crash")
 	cmd.Flags().DurationVar(&s.linger, "linger", time.Second, "serve on for this long after SIGTERM, as callers still come that have not heard of it")
 	return cmd

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Tally holds how many answers had each facet, such as "status:200" or "name:blue". Every answer has several.
@@ -20,6 +21,8 @@ type Tally struct {
 	// Fastest and Slowest answers, in milliseconds.
 	Fastest int `json:"fastest"`
 	Slowest int `json:"slowest"`
+	// Spans holds for each facet when its first and its last request were sent, once Time has been called.
+	Spans map[string]Span `json:"spans,omitempty"`
 
 	mu sync.Mutex
 }
@@ -38,6 +41,28 @@ func (t *Tally) Add(milliseconds int, facets ...string) {
 	t.Requests++
 	for _, facet := range facets {
 		t.Facets[facet]++
+	}
+}
+
+// Span is the time between two requests.
+type Span struct{ First, Last time.Time }
+
+// Time notes when a request was sent whose answer had these facets. It may be called from several goroutines, in any order.
+func (t *Tally) Time(sent time.Time, facets ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.Spans == nil {
+		t.Spans = map[string]Span{}
+	}
+	for _, facet := range facets {
+		span, seen := t.Spans[facet]
+		if !seen || sent.Before(span.First) {
+			span.First = sent
+		}
+		if sent.After(span.Last) {
+			span.Last = sent
+		}
+		t.Spans[facet] = span
 	}
 }
 

@@ -2,8 +2,10 @@ package tally
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCheck(t *testing.T) {
@@ -68,5 +70,24 @@ func TestBandHoldsWhatChanceGives(t *testing.T) {
 		if low, high := Band(c.n, c.share); low != c.low || high != c.high {
 			t.Errorf("Band(%d, %v) is %d to %d, want %d to %d", c.n, c.share, low, high, c.low, c.high)
 		}
+	}
+}
+
+// TestTime keeps the first and the last request of each facet, whatever the order in which they come.
+func TestTime(t *testing.T) {
+	seen, start := &Tally{}, time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	for _, second := range []int{3, 1, 4, 2} {
+		facet := "name:red"
+		if second%2 == 0 {
+			facet = "name:blue"
+		}
+		seen.Time(start.Add(time.Duration(second)*time.Second), facet)
+	}
+	want := map[string]Span{
+		"name:red":  {start.Add(1 * time.Second), start.Add(3 * time.Second)},
+		"name:blue": {start.Add(2 * time.Second), start.Add(4 * time.Second)},
+	}
+	if !maps.Equal(seen.Spans, want) {
+		t.Errorf("got %v, want %v", seen.Spans, want)
 	}
 }
