@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-mesh/sluice/test/e2e/partners"
 	"github.com/sluice-mesh/sluice/test/e2e/tally"
 	"github.com/sluice-mesh/sluice/test/e2e/walkthrough"
 )
@@ -29,61 +30,29 @@ func TestPartners(t *testing.T) {
 		must(t, kubectl(ctx, "delete", "clusterrole/flagger", "clusterrolebinding/flagger", "--ignore-not-found"))
 	})
 	play(t, []string{"testdata/partners/flagger.txtar"}, map[string]verb{
-		"scrape": (*stage).scrape, // scrape PROMETHEUS: keep the Deployment told of every pod's Envoy
-		"follow": (*stage).follow, // follow CANARY PHASE CLIENT URL VERSION WEIGHT...: shares at these weights, until the phase
+		"partner": (*stage).partner, // partner prometheus|flagger
+		"scrape":  (*stage).scrape,  // scrape PROMETHEUS: keep the Deployment told of every pod's Envoy
+		"follow":  (*stage).follow,  // follow CANARY PHASE CLIENT URL VERSION WEIGHT...: shares at these weights, until the phase
 	})
 }
 
-// scrape writes the targets of Prometheus's file_sd until the script ends: every pod's Envoy, under the labels that the
-// chart of App Mesh's Prometheus gave them and Flagger asks for.
+// partner applies one of package partners in the script's namespace.
+func (s *stage) partner(args []string) (string, error) {
+	switch {
+	case len(args) == 1 && args[0] == "prometheus":
+		return s.create(partners.Prometheus(2 * time.Second))
+	case len(args) == 1 && args[0] == "flagger":
+		return s.create(partners.Flagger(s.name, s.name))
+	}
+	return "", fmt.Errorf("write: partner prometheus|flagger")
+}
+
+// scrape keeps a Prometheus told of the script's pods until the script ends.
 func (s *stage) scrape(args []string) (string, error) {
 	if len(args) != 1 {
 		return "", fmt.Errorf("write: scrape DEPLOYMENT")
 	}
-	written, err := s.writeTargets(args[0], "")
-	go func() {
-		for s.ctx.Err() == nil {
-			time.Sleep(2 * time.Second)
-			if now, err := s.writeTargets(args[0], written); err == nil {
-				written = now
-			}
-		}
-	}()
-	return "", err
-}
-
-func (s *stage) writeTargets(prometheus, before string) (string, error) {
-	var pods struct {
-		Items []struct {
-			Metadata struct {
-				Name   string
-				Labels map[string]string
-			}
-			Status struct{ PodIP string }
-		}
-	}
-	if err := cluster.Get(s.ctx, &pods, "-n", s.name, "pods"); err != nil {
-		return before, err
-	}
-	type group struct {
-		Targets []string          `json:"targets"`
-		Labels  map[string]string `json:"labels"`
-	}
-	groups := []group{}
-	for _, p := range pods.Items {
-		if p.Status.PodIP != "" {
-			groups = append(groups, group{[]string{p.Status.PodIP + ":9901"}, map[string]string{
-				"kubernetes_namespace": s.name, "kubernetes_pod_name": p.Metadata.Name, "app": p.Metadata.Labels["app"],
-			}})
-		}
-	}
-	text, err := json.Marshal(groups)
-	if err != nil || string(text) == before {
-		return before, err
-	}
-	_, err = cluster.RunInput(s.ctx, string(text), "-n", s.name, "exec", "-i", "deployment/"+prometheus, "--",
-		"bash", "-c", "cat >/targets/.new && mv /targets/.new /targets/pods.json")
-	return string(text), err
+	return "", partners.Scrape(s.ctx, cluster, partners.Scraping{Namespace: s.name, Prometheus: args[0], Pods: []string{"-n", s.name}})
 }
 
 // follow watches a release from inside the client's pod: while the router says a weight, so many of the answers come from
