@@ -22,7 +22,7 @@ import (
 // time. It sees no failure that the canary itself did not return.
 func TestRelease(t *testing.T) {
 	inFull(t)
-	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe"))
+	must(t, cluster.Images(testContext(t, 5*time.Minute), "probe", "prometheus"))
 	files, err := filepath.Glob("testdata/release/*.txtar")
 	must(t, err)
 	play(t, files, map[string]verb{
@@ -32,6 +32,8 @@ func TestRelease(t *testing.T) {
 		"gate":    (*stage).gate,    // gate open|close NAME: that of a Canary "web", in the load tester of that name
 		"die":     (*stage).die,     // die: the release process, without a word
 		"follow":  (*stage).follow,  // follow CANARY PHASE CLIENT URL VERSION WEIGHT...: shares at these weights, until the phase
+		"partner": (*stage).partner, // partner prometheus|flagger
+		"scrape":  (*stage).scrape,  // scrape PROMETHEUS: keep the Deployment told of every pod's Envoy
 		"happens": (*stage).happens, // happens CANARY TEXT: waits for an event of the Canary
 	})
 }
