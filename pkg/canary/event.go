@@ -34,8 +34,11 @@ const (
 	ReasonTargetMissing = "TargetMissing"
 	// ReasonUnsupported is something in the spec that is accepted and not honoured.
 	ReasonUnsupported = "Unsupported"
-	// ReasonSuspended is spec.suspend.
+	// ReasonSuspended is spec.suspend, or somebody who paused the Canary.
 	ReasonSuspended = "Suspended"
+	// ReasonRequested is something that somebody asked for once, ReasonRequestRefused something that could not be granted.
+	ReasonRequested      = "Requested"
+	ReasonRequestRefused = "RequestRefused"
 
 	// ReasonNewRevision is the start of a rollout.
 	ReasonNewRevision = "NewRevision"

@@ -75,6 +75,13 @@ func broken(c *canaryv1beta1.Canary, obs Observation, plan Plan) []string {
 		law(is <= was || was > 0 || c.Spec.SkipAnalysis || obs.Evidence.Ticks >= readingsFirst, "a first step before the primary is known")
 		law(is == 0 || j.Verdict != gate.Fail || !obs.Primary.serves(), "traffic stays although the continuous judge says Fail")
 	}
+	if after.Phase == canaryv1beta1.CanaryPhasePromoting && before.Phase != after.Phase {
+		p := &pass{settings: settings{c}, obs: obs, was: &before, st: &after}
+		law(p.canaryNotReady() == "", "a canary is promoted that is not ready")
+	}
+	if r, was := after.LastRequest, before.LastRequest; r != nil && was != nil {
+		law(!r.At.Before(&was.At), "a request from before the last one is answered")
+	}
 	law(after.FailedChecks <= before.FailedChecks+1, "more than one failed check at once")
 	if r := after.Rollout; r != nil && before.Rollout != nil && after.Phase == progressing && before.Phase == progressing {
 		law(r.MinPrimaryReplicas >= before.Rollout.MinPrimaryReplicas, "the primary's floor sank during the rollout")
@@ -99,7 +106,7 @@ func runs(t *testing.T) {
 	}
 }
 
-// TestLaws plays random scenes: users push, revert, suspend and edit, templates and configuration; pods come and go;
+// TestLaws plays random scenes: users push, revert, suspend, promote, abort and edit, templates and configuration; pods come and go;
 // metrics pass, fail and fall silent; the process dies after any write, of the state or of a fact. The laws above hold at
 // every single pass. In the end the cluster gets well, and every story ends: under all-pass the newest revision is
 // promoted, under all-fail it is rolled back.
@@ -121,7 +128,7 @@ func TestLaws(t *testing.T) {
 		if good {
 			success, serves, want = "100", "canary=20/0", canaryv1beta1.CanaryPhaseSucceeded
 		}
-		for _, words := range append(steps, []string{"spec", "{suspend: false, skipAnalysis: false}"},
+		for _, words := range append(steps, []string{"spec", "{suspend: false, skipAnalysis: false}"}, []string{"resume"},
 			[]string{"writes", "on"}, []string{"acks"}, []string{"block"}, []string{"turn"}, []string{"wontroll"},
 			[]string{"at", "0s", "ready=all", "primaryready=all", "p99=10ms", "mesh=ok", "success=" + success, serves, "primary=50/0", "crash=none"},
 			[]string{"push", "podinfo:final"}, []string{"at", "15m"}) {
@@ -155,7 +162,7 @@ func must[T any](v T, err error) T {
 func scene(t *rapid.T) []string {
 	pick := func(from ...string) string { return rapid.SampledFrom(from).Draw(t, "word") }
 	switch verb := pick("at", "at", "at", "at", "at", "push", "edit", "crash", "die", "die", "die", "config", "turn", "wontroll",
-		"recreate", "scale", "spec", "acks", "writes", "restart", "block"); verb {
+		"recreate", "scale", "spec", "acks", "writes", "restart", "block", "ask", "ask", "pause", "resume"); verb {
 	case "at":
 		return []string{
 			"at", pick("1s", "5s", "10s", "33s", "90s"),
@@ -171,6 +178,8 @@ func scene(t *rapid.T) []string {
 		return []string{"push", pick("podinfo:3.1.0", "podinfo:3.1.1", "podinfo:3.1.2")}
 	case "edit":
 		return []string{"edit", pick("0", "40", "100")}
+	case "ask":
+		return []string{"ask", pick("promote", "abort", "retry")}
 	case "scale":
 		return []string{"scale", pick("0", "1", "5")}
 	case "die":

@@ -31,7 +31,7 @@ func Measure(metric string, w gate.Window, unreachable []string) (Measurement, b
 func Watches(c *canaryv1beta1.Canary) bool {
 	switch c.Status.Phase {
 	case canaryv1beta1.CanaryPhaseProgressing, canaryv1beta1.CanaryPhaseWaitingPromotion:
-		return !c.Spec.Suspend && c.DeletionTimestamp == nil
+		return !IsSuspended(c) && c.DeletionTimestamp == nil
 	}
 	return false
 }

@@ -66,7 +66,12 @@ func (p *pass) decide() {
 		p.handsOff = true
 		p.hold(ReasonUnsupported, "%s", p.unserved())
 		return
-	case p.Spec.Suspend:
+	case p.suspendedWhy() != "":
+		p.answerRequest()
+		if p.aborts() {
+			p.abort() // whoever wants this back does not want to resume first
+			return
+		}
 		p.suspended()
 		return
 	}
@@ -74,6 +79,11 @@ func (p *pass) decide() {
 	p.adopt()
 	p.followTracking()
 	p.observeWeights()
+	p.answerRequest()
+	if p.aborts() {
+		p.abort()
+		return
+	}
 	phase, known := phases[p.st.Phase]
 	if !known {
 		p.handsOff = true
@@ -163,25 +173,4 @@ func (p *pass) enter(phase canaryv1beta1.CanaryPhase) {
 	p.st.Phase = phase
 	p.st.Rollout.StepReachedTime = metav1.Time{}
 	p.st.Rollout.NotReadySince = metav1.Time{}
-}
-
-// suspended leaves everything as it is, and says so once.
-func (p *pass) suspended() {
-	p.handsOff = true
-	p.why = suspendedWhy
-	if !p.said(p.why) {
-		p.emit(normal(ReasonSuspended, "skipping canary run as object is suspended"))
-	}
-}
-
-const suspendedWhy = "is suspended"
-
-// resume starts the clocks again after a suspension: what was due meanwhile was nobody's to judge.
-func (p *pass) resume() {
-	if r := p.st.Rollout; p.said(suspendedWhy) {
-		r.NotReadySince, r.StepReachedTime = metav1.Time{}, metav1.Time{}
-		if !r.LastCheckTime.IsZero() {
-			r.LastCheckTime = p.stamp()
-		}
-	}
 }

@@ -54,6 +54,10 @@ func anyCanary(t *rapid.T) *canaryv1beta1.Canary {
 		}
 	}
 	c.Spec.Suspend, c.Spec.SkipAnalysis = flag(), flag()
+	if flag() {
+		c.Annotations = map[string]string{AnnotationPaused: pick("", "true", "false", "by bob"), AnnotationRequest: pick("nonsense", "{}",
+			`{"ask": "promote", "at": "2026-11-24T12:00:00Z"}`, `{"ask": "abort", "at": "2026-11-24T12:00:00Z"}`, `{"ask": "retry", "at": "2026-11-24T11:00:00Z"}`)}
+	}
 	phases := []canaryv1beta1.CanaryPhase{"Terminated", "Unheard"}
 	for _, phase := range []string{"", "Initializing", "Initialized", "Waiting", "Progressing", "WaitingPromotion", "Promoting", "Finalising", "Succeeded", "Failed"} {
 		phases = append(phases, canaryv1beta1.CanaryPhase(phase))
@@ -70,7 +74,7 @@ func anyCanary(t *rapid.T) *canaryv1beta1.Canary {
 	}
 	if !flag() {
 		c.Status.Rollout = &canaryv1beta1.RolloutStatus{
-			Revision: pick("", "00000000000000aa", "00000000000000bb"), Why: pick("", suspendedWhy, "rolled back: it failed"),
+			Revision: pick("", "00000000000000aa", "00000000000000bb"), Why: pick("", suspendedBySpec, "rolled back: it failed"),
 			StepReachedTime: moment(), StartedTime: moment(), LastCheckTime: moment(), NotReadySince: moment(),
 		}
 	}

@@ -40,7 +40,7 @@ func (p *pass) progress() {
 			alerting(canaryv1beta1.SeverityError, "Progress deadline exceeded %s", notReady))
 		return
 	}
-	if p.skipAnalysis() {
+	if p.skipAnalysis() || p.st.Rollout.Asked == canaryv1beta1.RequestPromote {
 		p.skip(notReady)
 		return
 	}
@@ -258,7 +258,7 @@ func (p *pass) take(s stage) {
 	}
 }
 
-// skip promotes a canary without analysis, as soon as it is ready.
+// skip promotes a canary without more analysis, as soon as it is ready.
 func (p *pass) skip(notReady string) {
 	if notReady != "" {
 		p.hold(ReasonCanaryNotReady, "canary %s %s not ready: %s", p.kindLower(), p.target(), notReady)

@@ -13,6 +13,7 @@ func (p *pass) beginPromotion() {
 	p.checked()
 	p.emit(normal(ReasonPromoting, "Copying %s template spec to %s", p.target(), p.primary()))
 	p.enter(canaryv1beta1.CanaryPhasePromoting)
+	p.st.Rollout.Asked = ""
 	p.wait(fmt.Sprintf("waits until %s runs the new revision", p.primary()))
 }
 

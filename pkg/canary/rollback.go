@@ -41,6 +41,7 @@ func (p *pass) fallBack(why string) {
 	p.enter(failed)
 	p.setWeight(0)
 	p.st.FailedChecks, p.st.Iterations = 0, 0
+	p.st.Rollout.Asked = ""
 	p.after = 0
 	p.wait(rolledBack)
 	if why != "" {

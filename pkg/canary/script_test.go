@@ -95,19 +95,23 @@ func (w *world) happens(words []string) error {
 		"edit":     func(a []string) error { return w.edit(a[0]) },                        // edit 80: somebody writes the canary's weight into the router
 		"crash":    func(a []string) error { w.crash, w.meanwhile = true, a; return nil }, // dies after the next status write, before the facts; crash push x: that happens meanwhile
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
-		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil },                    // its controller replaces no pods
-		"bye":      func([]string) error { at := metav1.NewTime(w.now); w.canary.DeletionTimestamp = &at; return nil }, // somebody deletes the Canary
-		"flagger":  w.flagger,                                                                                          // flagger podinfo:3.1.0: made the primary, which runs this; flagger writes | lease | quiet: whether it lives
-		"recreate": func([]string) error { w.target.Recreates = true; return nil },                                     // the target's strategy is Recreate
-		"die":      func(a []string) error { n, err := strconv.Atoi(a[0]); w.dieAfter = n; return err },                // die 3: the process dies after three more writes
-		"turn":     w.turn,                                                                                             // turn limit=2 running=2 ahead=1: what other Canaries do
-		"scaler":   w.scaler,                                                                                           // scaler min=2 | wakes | gone: the target's autoscaler
-		"config":   w.config,                                                                                           // config configmap/app=1: somebody changes it; config off: no tracking
-		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                                          // block "sentence": the rulebook objects
-		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil },                         // acks off: proxies do not acknowledge
-		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },                                  // writes off: the router cannot be written
-		"restart":  w.restart,                                                                                          // another process takes over
-		"delete":   func([]string) error { w.target = nil; return nil },                                                // somebody deletes the target
+		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil },                           // its controller replaces no pods
+		"bye":      func([]string) error { at := metav1.NewTime(w.now); w.canary.DeletionTimestamp = &at; return nil },        // somebody deletes the Canary
+		"flagger":  w.flagger,                                                                                                 // flagger podinfo:3.1.0: made the primary, which runs this; flagger writes | lease | quiet: whether it lives
+		"recreate": func([]string) error { w.target.Recreates = true; return nil },                                            // the target's strategy is Recreate
+		"die":      func(a []string) error { n, err := strconv.Atoi(a[0]); w.dieAfter = n; return err },                       // die 3: the process dies after three more writes
+		"ask":      w.ask,                                                                                                     // ask promote: alice asks for it
+		"annotate": func(a []string) error { w.annotate(AnnotationRequest, strings.ReplaceAll(a[0], "'", "\"")); return nil }, // annotate "{'ask': ...}": a request as somebody wrote it
+		"pause":    func([]string) error { w.annotate(AnnotationPaused, "by alice"); return nil },
+		"resume":   func([]string) error { delete(w.canary.Annotations, AnnotationPaused); return nil },
+		"turn":     w.turn,                                                                     // turn limit=2 running=2 ahead=1: what other Canaries do
+		"scaler":   w.scaler,                                                                   // scaler min=2 | wakes | gone: the target's autoscaler
+		"config":   w.config,                                                                   // config configmap/app=1: somebody changes it; config off: no tracking
+		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                  // block "sentence": the rulebook objects
+		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil }, // acks off: proxies do not acknowledge
+		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },          // writes off: the router cannot be written
+		"restart":  w.restart,                                                                  // another process takes over
+		"delete":   func([]string) error { w.target = nil; return nil },                        // somebody deletes the target
 	}
 	do, ok := verbs[words[0]]
 	if !ok {
@@ -344,6 +348,22 @@ func (w *world) flagger(args []string) error {
 		w.primary.Revision = ""
 	}
 	return nil
+}
+
+// ask is what kubectl sluice does: no two requests have the same time.
+func (w *world) ask(args []string) error {
+	w.requests++
+	r := Request{Ask: canaryv1beta1.CanaryRequest(args[0]), By: "alice", At: w.now.Add(time.Duration(w.requests) * time.Microsecond)}
+	text, err := json.Marshal(r)
+	w.annotate(AnnotationRequest, string(text))
+	return err
+}
+
+func (w *world) annotate(key, value string) {
+	if w.canary.Annotations == nil {
+		w.canary.Annotations = map[string]string{}
+	}
+	w.canary.Annotations[key] = value
 }
 
 func (w *world) turn(args []string) error {

@@ -57,7 +57,7 @@ func (p *pass) stagesLeft() int {
 func (p *pass) checks() bool {
 	switch p.st.Phase {
 	case canaryv1beta1.CanaryPhaseWaiting, progressing, waitingPromotion:
-		return !p.Spec.Suspend && p.DeletionTimestamp == nil && !p.st.Rollout.LastCheckTime.IsZero() && !p.skipAnalysis()
+		return p.suspendedWhy() == "" && p.DeletionTimestamp == nil && !p.st.Rollout.LastCheckTime.IsZero() && !p.skipAnalysis()
 	}
 	return false
 }

@@ -42,14 +42,14 @@ func TurnOf(c *canaryv1beta1.Canary, all []*canaryv1beta1.Canary, limit int) Tur
 func IsRollingOut(c *canaryv1beta1.Canary) bool {
 	switch c.Status.Phase {
 	case progressing, waitingPromotion, canaryv1beta1.CanaryPhasePromoting, canaryv1beta1.CanaryPhaseFinalising:
-		return !c.Spec.Suspend && c.DeletionTimestamp == nil
+		return !IsSuspended(c) && c.DeletionTimestamp == nil
 	}
 	return false
 }
 
 // IsQueued tells whether a Canary waits for its turn.
 func IsQueued(c *canaryv1beta1.Canary) bool {
-	return isIdle(c.Status.Phase) && !c.Spec.Suspend && c.DeletionTimestamp == nil &&
+	return isIdle(c.Status.Phase) && !IsSuspended(c) && c.DeletionTimestamp == nil &&
 		c.Status.Rollout != nil && !c.Status.Rollout.QueuedTime.IsZero()
 }
 

@@ -43,6 +43,7 @@ type world struct {
 	inherited    string // the content of a primary that Flagger made
 
 	asked    int // webhooks called so far
+	requests int // made by people so far
 	unseen   []string
 	alerts   []string // severity and message
 	timeline strings.Builder

@@ -44,6 +44,7 @@ var Exceptions = []Exception{
 
 	{"Canary", "spec.analysis.gate…", "extra", ours},
 	{"Canary", "status.observedGeneration", "extra", ours},
+	{"Canary", "status.lastRequest…", "extra", ours},
 	{"Canary", "status.rollout…", "extra", ours},
 	{"VirtualRouter", "spec.routes[].httpRoute.action.mirror…", "extra", ours},
 	{"VirtualRouter", "spec.routes[].httpRoute.action.setCookies…", "extra", ours},

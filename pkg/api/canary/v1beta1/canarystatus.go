@@ -86,8 +86,49 @@ type CanaryStatus struct {
 	Conditions []CanaryCondition `json:"conditions,omitempty"`
 	// ObservedGeneration is the generation of the Canary that this status is about. It is an addition of Sluice.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// LastRequest is what became of the last request that somebody made by the annotation sluice.dev/request. It is an
+	// addition of Sluice.
+	LastRequest *RequestStatus `json:"lastRequest,omitempty"`
 	// Rollout is what the engine needs to go on after a restart. It is an addition of Sluice.
 	Rollout *RolloutStatus `json:"rollout,omitempty"`
+}
+
+// CanaryRequest is what people can ask of a Canary.
+type CanaryRequest string
+
+// Requests.
+const (
+	// RequestPromote promotes the version under analysis without the checks and gates that are left.
+	RequestPromote CanaryRequest = "promote"
+	// RequestAbort rolls it back.
+	RequestAbort CanaryRequest = "abort"
+	// RequestRetry releases the version that was rolled back once more.
+	RequestRetry CanaryRequest = "retry"
+)
+
+// RequestOutcome is what became of a request.
+type RequestOutcome string
+
+// Outcomes.
+const (
+	// RequestDone means that it was accepted, or that there was nothing to do.
+	RequestDone RequestOutcome = "Done"
+	// RequestRefused means that it was not; the message says why.
+	RequestRefused RequestOutcome = "Refused"
+)
+
+// RequestStatus is a request and its answer. One that cannot be read leaves ask and at as they were.
+type RequestStatus struct {
+	// Ask is what was asked for.
+	Ask CanaryRequest `json:"ask,omitempty"`
+	// At is when, by the clock of whoever asked. A request that is not later has been answered.
+	At metav1.MicroTime `json:"at,omitzero"`
+	// By is who asked, as he says himself.
+	By string `json:"by,omitempty"`
+	// Outcome is Done or Refused.
+	Outcome RequestOutcome `json:"outcome"`
+	// Message says why it was refused.
+	Message string `json:"message,omitempty"`
 }
 
 // RolloutStatus is the progress of the current rollout, or of the last one. It is complete: a new leader goes on
@@ -115,6 +156,8 @@ type RolloutStatus struct {
 	// MinPrimaryReplicas is the number of replicas below which the primary does not go while the rollout lasts:
 	// as many as it had at the start.
 	MinPrimaryReplicas int32 `json:"minPrimaryReplicas,omitempty"`
+	// Asked is what somebody asked for and is still under way: promote or abort.
+	Asked CanaryRequest `json:"asked,omitempty"`
 	// PromotionFailed says that the primary did not get ready on the new revision and is given the old one back.
 	PromotionFailed bool `json:"promotionFailed,omitempty"`
 	// QueuedTime is since when a new revision waits for its turn among the rollouts of other Canaries; absent while none does.
