@@ -123,7 +123,11 @@ Exit codes of all commands:
 	_ = cmd.RegisterFlagCompletionFunc("namespace", s.completeNamespace)
 	flags.StringVar(&s.system, "sluice-namespace", sluice.SystemNamespace, "namespace that Sluice is installed in")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
-	cmd.AddCommand(checkInjectCommand(s), checkWebhookCommand(s), configCommand(s), injectCommand(s), lintCommand(s), planCommand(s), proxyStatusCommand(s), statusCommand(s), versionCommand(s))
+	cmd.AddCommand(
+		statusCommand(s), promoteCommand(s), abortCommand(s), retryCommand(s), pauseCommand(s), resumeCommand(s),
+		checkInjectCommand(s), checkWebhookCommand(s), configCommand(s), injectCommand(s), lintCommand(s), planCommand(s),
+		proxyStatusCommand(s), versionCommand(s),
+	)
 	return cmd
 }
 

@@ -149,7 +149,7 @@ func Of(o Objects) View {
 	standing := canary.StandingOf(c)
 	st := c.Status
 	v := View{
-		Namespace: c.Namespace, Name: c.Name, Phase: st.Phase, Kind: canary.Describe(c), Strategy: canary.StrategyOf(c), Suspended: c.Spec.Suspend,
+		Namespace: c.Namespace, Name: c.Name, Phase: st.Phase, Kind: canary.Describe(c), Strategy: canary.StrategyOf(c), Suspended: canary.IsSuspended(c),
 		Step: standing.Step, Steps: standing.Steps, Weight: st.CanaryWeight.Int(), Changed: st.LastTransitionTime,
 		Checks: Checks{Every: standing.Interval.String(), Failed: st.FailedChecks.Int(), Threshold: standing.Threshold},
 		Gates:  gates(c, standing.Gate), Problems: problems(st.Conditions), Events: events(o.Events),
