@@ -29,8 +29,11 @@ func BothSides(own, callers *History, from, to time.Time) Window {
 	w, seen := own.Window(from, to), callers.Window(from, to)
 	w.Unreached = Unreached(own, callers, from, to)
 	w.Failures += w.Unreached
-	// Not all callers report, and not all pods can be read. Whoever saw more requests is nearer to the truth.
-	w.Requests = max(w.Requests, seen.Requests)
+	// Not all callers report, and not all pods can be read. What callers saw more is added as far as it failed, or as the pods
+	// have not counted it for a while: a report of a whole second that arrives in a window of a quarter of one says nothing
+	// about that quarter.
+	uncounted := less(seen.Requests, own.Window(from.Add(-reportDelay), to).Requests)
+	w.Requests += min(less(seen.Requests, w.Requests), max(w.Unreached, uncounted))
 	if w.Requests == 0 && seen.Abandoned >= enoughAbandoned {
 		// Nobody got an answer, and some gave up waiting for one.
 		w.Requests, w.Failures, w.Unreached = seen.Abandoned, seen.Abandoned, seen.Abandoned

@@ -51,7 +51,13 @@ func TestBothSides(t *testing.T) {
 		"some walk away from what answers others": {
 			[]tell{{0, 0, 0, 0}, {60, 5, 0, 0}}, []tell{{0, 0, 0, 0}, {60, 5, 0, 12}}, "5/0 0"},
 		"what the pods counted before the window is told in it": {
-			[]tell{{-30, 0, 0, 0}, {-2, 50, 10, 0}, {60, 150, 10, 0}}, []tell{{-30, 0, 0, 0}, {-2, 30, 0, 0}, {60, 150, 10, 0}}, "120/0 0"},
+			[]tell{{-30, 0, 0, 0}, {-2, 50, 10, 0}, {60, 150, 10, 0}}, []tell{{-30, 0, 0, 0}, {-2, 30, 0, 0}, {60, 150, 10, 0}}, "100/0 0"},
+		"callers tell in a short window what failed in a longer one": {
+			[]tell{{-1, 1000, 0, 0}, {0, 1040, 40, 0}, {60, 1052, 52, 0}}, []tell{{-1, 1000, 0, 0}, {60, 1050, 50, 0}}, "12/12 0"},
+		"the pods are read late, and callers tell meanwhile": {
+			[]tell{{-1, 1000, 0, 0}, {0, 1040, 40, 0}}, []tell{{-1, 1000, 0, 0}, {60, 1040, 40, 0}}, "0/0 0"},
+		"the pods crashed a moment ago": {
+			[]tell{{-1, 1000, 0, 0}, {0, 1040, 0, 0}}, []tell{{0, 1040, 0, 0}, {60, 1090, 50, 0}}, "50/50 50"},
 		"callers of gRPC see failures in answers that HTTP calls good": {
 			[]tell{{0, 0, 0, 0}, {60, 100, 0, 0}}, []tell{{0, 0, 0, 0}, {60, 100, 40, 0}}, "100/40 40"},
 		"nothing": {nil, nil, "0/0 0"},
