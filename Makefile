@@ -80,6 +80,10 @@ bench: ## Measure what the design promises, side by side with peers where there 
 	@assets=$$($(CLUSTER) assets) && envoy=$$($(CLUSTER) tool envoy) && set -x && ulimit -n $$(ulimit -Hn) && \
 	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy go test $(TEST_FLAGS) -timeout 60m -run '^$$' -bench . -benchtime 20x ./test/bench/...
 
+.PHONY: bench-rollback
+bench-rollback: ## Measure on the real cluster how long users get errors from a release that begins to fail, beside an unmodified Flagger (half an hour)
+	go run ./test/bench/rollback $(ROLLBACK_FLAGS)
+
 .PHONY: judges
 judges: ## Simulate the continuous judge and write its tables into docs/judges.md, some minutes
 	go run ./test/judges -o docs/judges.md

@@ -28,11 +28,11 @@ type arm struct {
 var arms = []arm{
 	{
 		name: "sluice", title: "Sluice, continuous judge",
-		interval: 10 * time.Second, window: 10 * time.Second, threshold: 5, gate: "{mode: Continuous}", together: 5,
+		interval: 10 * time.Second, window: 10 * time.Second, threshold: 5, gate: "{mode: Continuous}", together: 7,
 	},
 	{
 		name: "flagger-fastest", title: "Flagger, fastest: interval 10s, threshold 1, window 10s",
-		flagger: true, interval: 10 * time.Second, window: 10 * time.Second, threshold: 1, together: 5,
+		flagger: true, interval: 10 * time.Second, window: 10 * time.Second, threshold: 1, together: 7,
 	},
 	{
 		name: "flagger-tutorial", title: "Flagger, tutorial: interval 1m, threshold 5, window 1m",

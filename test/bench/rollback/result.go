@@ -19,23 +19,30 @@ type outcome struct {
 	halt, back, gone time.Duration
 	// failed counts what the canary answered with 500; other counts all that failed without it.
 	failed, other int
+	// others says what those were, and how many of each.
+	others map[string]int
 	// rose says that the weight rose after the first failing request.
 	rose bool
 }
 
 func (o outcome) String() string {
-	return fmt.Sprintf("first halt %.2f s, phase Failed %.2f s, weight 0 at the callers %.2f s, %d requests failed, %d others, rose %t",
-		o.halt.Seconds(), o.back.Seconds(), o.gone.Seconds(), o.failed, o.other, o.rose)
+	return fmt.Sprintf("first halt %.2f s, phase Failed %.2f s, weight 0 at the callers %.2f s, %d requests failed, %d others %v, rose %t",
+		o.halt.Seconds(), o.back.Seconds(), o.gone.Seconds(), o.failed, o.other, o.others, o.rose)
 }
 
 // judge puts together what the callers and the Canary's watcher saw. Both have the clock of one machine.
 func judge(callers []*tally.Tally, states []walkthrough.State) (outcome, error) {
 	const bad, canary = "status:500", "name:v2"
-	o := outcome{}
+	o := outcome{others: map[string]int{}}
 	var first, last time.Time
 	for _, c := range callers {
 		o.failed += c.Facets[bad]
 		o.other += c.Requests - c.Facets["status:200"] - c.Facets[bad]
+		for facet, n := range c.Facets {
+			if strings.HasPrefix(facet, "error:") || strings.HasPrefix(facet, "status:") && facet != bad && facet != "status:200" {
+				o.others[facet] += n
+			}
+		}
 		if at := c.Spans[bad].First; !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
