@@ -87,7 +87,7 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
-	outside := notify.NewClient()
+	outside := notify.NewClient().Signing(cfg.signer(cfg.log))
 	options := canary.Options{
 		Log: cfg.log, Stats: stats{envoy.NewStats()}, Hooks: outside,
 		Alerts: outside, GlobalAlert: cfg.alerts.destination(), ClusterName: cfg.alerts.clusterName, EventWebhook: cfg.alerts.eventWebhook,

@@ -15,6 +15,8 @@ import (
 
 	"github.com/hashicorp/go-cleanhttp"
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/sluice-mesh/sluice/pkg/notify/signature"
 )
 
 const (
@@ -44,6 +46,8 @@ type Hook struct {
 // Client posts hooks. It keeps connections between calls and is safe for concurrent use.
 type Client struct {
 	verified, unverified http.RoundTripper
+	// sign makes the header signature.Header of a hook; nil, or an empty header, for none.
+	sign func(signature.Request) string
 	// waitMin and waitMax are retryWaitMin and retryWaitMax, except in tests that cannot wait.
 	waitMin, waitMax time.Duration
 }
@@ -60,6 +64,12 @@ func NewClient() *Client {
 	}
 }
 
+// Signing signs all hooks from now on. What it returns is the header signature.Header; empty leaves it out.
+func (c *Client) Signing(sign func(signature.Request) string) *Client {
+	c.sign = sign
+	return c
+}
+
 // Post sends the hook and returns nil if the answer was yes. The error of a no is the answer's body, word for word,
 // because release events quote it; every other error says what went wrong without repeating the URL, whose query may
 // hold a token.
@@ -73,6 +83,11 @@ func (c *Client) Post(ctx context.Context, hook Hook) error {
 		return fmt.Errorf("the hook's url is not valid: %w", withoutURL(err))
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if c.sign != nil {
+		if header := c.sign(signature.Request{Path: req.URL.Path, Body: body}); header != "" {
+			req.Header.Set(signature.Header, header)
+		}
+	}
 	resp, err := c.retrying(hook).Do(req)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", req.URL.Host, withoutURL(err))
