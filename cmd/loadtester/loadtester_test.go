@@ -26,16 +26,23 @@ type tester struct {
 
 func newTester(t *testing.T, timeout time.Duration, namespaces string) *tester {
 	t.Helper()
-	var cfg config
+	return testerOf(t, config{timeout: timeout, maxTasks: 50}, namespaces)
+}
+
+func testerOf(t *testing.T, cfg config, namespaces string) *tester {
+	t.Helper()
 	log := &bytes.Buffer{}
 	cfg.log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if namespaces != "" {
 		cfg.namespace = regexp.MustCompile(namespaces)
 	}
-	r := newRunner(timeout, cfg.log)
+	if cfg.commands == nil {
+		cfg.commands = &commands{}
+	}
+	r := newRunner(cfg)
 	server := httptest.NewServer(newHandler(r, newGates(), cfg))
 	t.Cleanup(func() {
-		r.stop()
+		r.stop(0)
 		server.Close()
 	})
 	return &tester{Server: server, runner: r, log: log}
@@ -44,6 +51,20 @@ func newTester(t *testing.T, timeout time.Duration, namespaces string) *tester {
 func (s *tester) post(t *testing.T, path, body string) (int, string) {
 	t.Helper()
 	resp, err := http.Post(s.URL+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+func (s *tester) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(s.URL + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +88,8 @@ func TestTasksAnswer(t *testing.T) {
 		"bash answers when it has ended":             {`{"name":"a","namespace":"test","metadata":{"type":"bash","cmd":"[[ 1 -lt 2 ]] && echo hi"}}`, 200, ""},
 		"bash returns its output if asked":           {`{"name":"a","namespace":"test","metadata":{"type":"bash","cmd":"echo hi","returnCmdOutput":"true"}}`, 200, "hi\n"},
 		"bash that fails says what and why":          {`{"name":"a","namespace":"test","metadata":{"type":"bash","cmd":"echo no >&2; exit 3"}}`, 500, "command echo no >&2; exit 3 failed: no\n: exit status 3"},
-		"an unknown type is refused":                 {`{"name":"a","namespace":"test","metadata":{"type":"helm","cmd":"test a"}}`, 400, "unknown task type helm, this load tester runs cmd and bash"},
+		"an unknown type is refused":                 {`{"name":"a","namespace":"test","metadata":{"type":"shell","cmd":"test a"}}`, 400, "unknown task type shell, this load tester runs cmd and bash"},
+		"a type that is dropped says what to do":     {`{"name":"a","namespace":"test","metadata":{"type":"ngrinder"}}`, 400, "task type ngrinder is not run by this load tester, which runs cmd and bash: start the test by curl, in a task of the type bash, against nGrinder's REST API"},
 		"no metadata":                                {`{"name":"a","namespace":"test"}`, 400, "metadata not found in payload"},
 		"no command":                                 {`{"name":"a","namespace":"test","metadata":{"type":"cmd"}}`, 400, "cmd not found in metadata"},
 		"another namespace":                          {`{"name":"a","namespace":"prod","metadata":{"cmd":"true"}}`, 403, `forbidden: tasks of namespace "prod" are not run here`},
@@ -180,16 +202,20 @@ func TestHealthAndMetrics(t *testing.T) {
 
 func TestFlagsOfFlaggersManifests(t *testing.T) {
 	cfg, err := parseFlags([]string{"-port=9091", "-log-level=info", "-timeout=30m", "-zap-encoding=json", "-zap-replace-globals"}, io.Discard)
-	if err != nil || cfg.port != "9091" || cfg.timeout != 30*time.Minute {
+	if err != nil || cfg.port != "9091" || cfg.timeout != 30*time.Minute || !cfg.door.careless || cfg.maxTasks != 50 {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 	if cfg, err = parseFlags(nil, io.Discard); err != nil || cfg.port != "9090" || cfg.timeout != time.Hour {
 		t.Errorf("defaults: %+v, %v", cfg, err)
 	}
 	for want, args := range map[string][]string{
-		"-namespace-regexp": {"-namespace-regexp=("},
-		"-log-level":        {"-log-level=loud"},
-		"see -help":         {"-nonsense"},
+		"-namespace-regexp":  {"-namespace-regexp=("},
+		"-log-level":         {"-log-level=loud"},
+		"see -help":          {"-nonsense"},
+		"-max-tasks":         {"-max-tasks=0"},
+		"-auth":              {"-auth=maybe"},
+		"has a slash":        {"-allow-commands=/bin/sh"},
+		"read the authority": {"-auth=required", "-ca-file=/nowhere/ca.crt"},
 	} {
 		if _, err := parseFlags(args, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v", args, err)
@@ -210,7 +236,7 @@ func TestRunStopsItsCommandsWhenToldTo(t *testing.T) {
 	listener.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	cfg := config{port: port, timeout: time.Hour, log: slog.New(slog.DiscardHandler)}
+	cfg := config{port: port, timeout: time.Hour, maxTasks: 50, commands: &commands{}, log: slog.New(slog.DiscardHandler)}
 	go func() { done <- run(ctx, cfg) }()
 
 	url := "http://127.0.0.1:" + port

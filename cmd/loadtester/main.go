@@ -25,15 +25,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	if err := run(ctx, cfg); err != nil {
+	err = errors.Join(run(ctx, cfg), cfg.commands.close())
+	if err != nil {
 		cfg.log.Error("load tester failed", "error", err.Error())
 		os.Exit(1)
 	}
 }
 
+// stopGrace is how long commands that somebody waits for may go on when the load tester stops.
+const stopGrace = 10 * time.Second
+
 // run serves until ctx ends, then refuses new work and stops the commands that still run.
 func run(ctx context.Context, cfg config) error {
-	runner := newRunner(cfg.timeout, cfg.log)
+	runner := newRunner(cfg)
 	server := &http.Server{
 		Addr:              ":" + cfg.port,
 		Handler:           newHandler(runner, newGates(), cfg),
@@ -43,14 +47,17 @@ func run(ctx context.Context, cfg config) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.ListenAndServe() }()
-	cfg.log.Info("load tester started", "port", cfg.port, "timeout", cfg.timeout.String())
+	cfg.log.Info("load tester started", "port", cfg.port, "timeout", cfg.timeout.String(), "commands", cfg.commands.allowed, "auth", cfg.door.caFile != "")
+	if cfg.door.careless {
+		cfg.log.Warn("everybody who reaches this port can run tasks: mount the certificate authority of Sluice, or set -auth=off to accept that silently")
+	}
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve on port %s: %w", cfg.port, err)
 	case <-ctx.Done():
 	}
 	// Stopping the commands first lets the blocking ones answer, so that Shutdown does not wait for them.
-	runner.stop()
+	runner.stop(stopGrace)
 	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return server.Shutdown(grace)

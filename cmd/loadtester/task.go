@@ -13,6 +13,16 @@ const (
 	typeBash = "bash"
 )
 
+// droppedTypes are those of Flagger's load tester that this one does not run, and what to do instead.
+var droppedTypes = map[string]string{
+	"helm":     "helm test would need a service account that may do all that the chart does; run it in a Job, and let a pre-rollout hook of the type bash ask how it went",
+	"helmv3":   "helm test would need a service account that may do all that the chart does; run it in a Job, and let a pre-rollout hook of the type bash ask how it went",
+	"kubectl":  "kubectl would need a service account with rights in the cluster; answer the hook from a service that has just the rights it needs",
+	"concord":  "answer the hook from a service that asks Concord: 200 to pass, 403 to refuse",
+	"ngrinder": "start the test by curl, in a task of the type bash, against nGrinder's REST API",
+	"tekton":   "start the pipeline by curl, in a task of the type bash, against its EventListener",
+}
+
 // payload is the body of a Canary's webhook.
 type payload struct {
 	Name      string            `json:"name"`
@@ -50,12 +60,15 @@ func parseTask(p payload, namespaces *regexp.Regexp) (task, error) {
 		return task{}, errNoMeta
 	}
 	t := task{canary: p.canary(), command: p.Metadata["cmd"]}
-	switch typ := p.Metadata["type"]; typ {
-	case "", typeCmd:
+	typ := p.Metadata["type"]
+	switch instead, dropped := droppedTypes[typ]; {
+	case typ == "", typ == typeCmd:
 		t.shell, t.log = "sh", isTrue(p.Metadata["logCmdOutput"])
-	case typeBash:
+	case typ == typeBash:
 		t.shell, t.blocking, t.log = "bash", true, true
 		t.answer = isTrue(p.Metadata["returnCmdOutput"])
+	case dropped:
+		return task{}, fmt.Errorf("task type %s is not run by this load tester, which runs %s and %s: %s", typ, typeCmd, typeBash, instead)
 	default:
 		return task{}, fmt.Errorf("unknown task type %s, this load tester runs %s and %s", typ, typeCmd, typeBash)
 	}
