@@ -125,6 +125,7 @@ Exit codes of all commands:
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
 	cmd.AddCommand(
 		statusCommand(s), promoteCommand(s), abortCommand(s), retryCommand(s), pauseCommand(s), resumeCommand(s),
+		gateCommand(s),
 		checkInjectCommand(s), checkWebhookCommand(s), configCommand(s), injectCommand(s), lintCommand(s), planCommand(s),
 		proxyStatusCommand(s), versionCommand(s),
 	)

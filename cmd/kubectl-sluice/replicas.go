@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,9 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
-	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/envoy"
@@ -58,7 +54,12 @@ func replicas(ctx context.Context, config *rest.Config, client kubernetes.Interf
 	var out []replica
 	for _, pod := range pods {
 		out = append(out, replica{name: pod.Name, get: func(ctx context.Context, path string) ([]byte, error) {
-			return forwarded(ctx, config, client, pod, path)
+			var page []byte
+			err := forward{config, client, pod.Namespace, pod.Name, debugPort}.to(ctx, func(address string) (err error) {
+				page, err = httpGet(ctx, address, path)
+				return err
+			})
+			return page, err
 		}})
 	}
 	if len(out) == 0 {
@@ -77,56 +78,6 @@ func addressed(addresses []string) []replica {
 		}})
 	}
 	return out
-}
-
-// forwarded gets a page that a pod serves on its loopback interface, as kubectl port-forward would.
-func forwarded(ctx context.Context, config *rest.Config, client kubernetes.Interface, pod corev1.Pod, path string) ([]byte, error) {
-	dialer, err := forwardDialer(config, client, pod)
-	if err != nil {
-		return nil, err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	ready := make(chan struct{})
-	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"},
-		[]string{fmt.Sprintf("0:%d", debugPort)}, ready, io.Discard, io.Discard)
-	if err != nil {
-		return nil, fmt.Errorf("forward a port: %w", err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- forwarder.ForwardPorts() }()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case err := <-ended:
-		if err == nil {
-			err = errors.New("the connection was closed")
-		}
-		return nil, fmt.Errorf("forward a port: %w", err)
-	case <-ready:
-	}
-	ports, err := forwarder.GetPorts()
-	if err != nil {
-		return nil, fmt.Errorf("forward a port: %w", err)
-	}
-	return httpGet(ctx, fmt.Sprintf("127.0.0.1:%d", ports[0].Local), path)
-}
-
-// forwardDialer speaks websockets, and SPDY where something on the way does not let these through, as kubectl does.
-func forwardDialer(config *rest.Config, client kubernetes.Interface, pod corev1.Pod) (httpstream.Dialer, error) {
-	url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
-	transport, upgrader, err := spdy.RoundTripperFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("forward a port: %w", err)
-	}
-	overSPDY := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	overWebsocket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)
-	if err != nil {
-		return nil, fmt.Errorf("forward a port: %w", err)
-	}
-	return portforward.NewFallbackDialerForStreaming(overWebsocket, overSPDY, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	}), nil
 }
 
 func httpGet(ctx context.Context, address, path string) ([]byte, error) {

@@ -2,8 +2,6 @@ package release
 
 import (
 	"fmt"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -334,12 +332,6 @@ func gateNodes(v View) []node {
 		out = append(out, n)
 	}
 	return out
-}
-
-// IsGate tells whether a URL is that of a load tester's gate, which people open and close.
-func IsGate(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && slices.Contains([]string{"/gate/check", "/rollback/check"}, strings.TrimRight(u.Path, "/"))
 }
 
 func problemNodes(problems []Problem) []node {
