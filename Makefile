@@ -39,7 +39,7 @@ image: ## Build the three images with Docker
 	  docker build --target $$target --build-arg VERSION=$(VERSION) -t ghcr.io/sluice-mesh/$$target:$(VERSION) . || exit 1; done
 
 .PHONY: generate
-generate: ## Regenerate deepcopy and CRDs from pkg/api, docs/fields.md and docs/rules from the cases of fields and rules
+generate: ## Regenerate deepcopy and CRDs from pkg/api, the pages of fields and docs/rules from the cases of fields and rules
 	go generate ./pkg/api/... ./test/fields ./test/rulebook
 
 ##@ Test
@@ -102,7 +102,7 @@ verify: ## Generate in a copy and compare: what is checked in is what the genera
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && git ls-files -z | xargs -0 cp --parents -t "$$copy" && \
 	( cd "$$copy" && go generate ./pkg/api/... ./test/fields ./test/rulebook ) && \
 	diff -ru pkg/api "$$copy/pkg/api" && diff -ru config/crd "$$copy/config/crd" && \
-	diff -u docs/fields.md "$$copy/docs/fields.md" && diff -ru docs/rules "$$copy/docs/rules" && echo "generated files are up to date"
+	for page in fields.md release-fields.md; do diff -u docs/$$page "$$copy/docs/$$page" || exit 1; done && diff -ru docs/rules "$$copy/docs/rules" && echo "generated files are up to date"
 
 .PHONY: check
 check: lint verify test-unit ## What to run before a commit

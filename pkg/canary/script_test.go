@@ -44,13 +44,34 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			play(t, archive)
+			play(t, archive, nil)
 		})
 	}
 }
 
-func play(t *testing.T, archive *txtar.Archive) {
-	w := newWorld(t, file(t, archive, "canary.yaml"), file(t, archive, "deployment.yaml"))
+// eachFilm plays all films, and tells of every state that is written in one of them.
+func eachFilm(t *testing.T, watch func(before, after canaryv1beta1.CanaryStatus)) {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		play(t, archive, watch)
+	}
+}
+
+// play plays a film. watch, unless it is nil, is told of every state that is written, and of the one before.
+func play(t *testing.T, archive *txtar.Archive, watch func(before, after canaryv1beta1.CanaryStatus)) {
+	w := untouchedWorld(t, file(t, archive, "canary.yaml"), file(t, archive, "deployment.yaml"))
+	w.watch = watch
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
 	for i, line := range strings.Split(string(archive.Comment), "\n") {
 		line, _, _ = strings.Cut(line, "# ")
 		words := split(line)

@@ -47,6 +47,7 @@ type world struct {
 	unseen   []string
 	alerts   []string // severity and message
 	timeline strings.Builder
+	watch    func(before, after canaryv1beta1.CanaryStatus)
 	t        tb
 }
 
@@ -235,6 +236,9 @@ func (w *world) record(plan Plan) {
 	w.canary.Status = canaryv1beta1.CanaryStatus{}
 	if err := json.Unmarshal(b, &w.canary.Status); err != nil {
 		w.t.Fatal(err)
+	}
+	if w.watch != nil {
+		w.watch(before, w.canary.Status)
 	}
 	if st := w.canary.Status; st.Phase != before.Phase || st.CanaryWeight != before.CanaryWeight || st.FailedChecks != before.FailedChecks {
 		w.log("  = %s weight %v failed %v", st.Phase, st.CanaryWeight, st.FailedChecks)

@@ -14,8 +14,21 @@ import (
 	"github.com/sluice-mesh/sluice/test/snapshot"
 )
 
-// Dir has the cases of each kind, below the top of the repository.
-const Dir = "pkg/xds/testdata/fields"
+// Family is a group of kinds whose cases are proved together.
+type Family struct {
+	// Group is the API group of the kinds.
+	Group string
+	// Dir has the cases of each kind, below the top of the repository.
+	Dir string
+}
+
+// Families of kinds.
+var (
+	// Meshes are the kinds of App Mesh; the tests of pkg/xds prove their cases.
+	Meshes = Family{Group: "appmesh.k8s.aws", Dir: "pkg/xds/testdata/fields"}
+	// Releases are the kinds of Flagger; the tests of pkg/canary prove their cases.
+	Releases = Family{Group: "flagger.app", Dir: "pkg/canary/testdata/fields"}
+)
 
 // inSuffix is what a file of cases is called after its kind.
 const inSuffix = ".in.yaml"
@@ -44,14 +57,20 @@ type Case struct {
 	Warns string `json:"warns,omitempty"`
 	// When says in which case it warns; empty is always.
 	When string `json:"when,omitempty"`
-	// Does is what the field does where Envoy's configuration does not show it.
+	// Shows names what differs in a release: the kinds of objects that are made for it, and "film" for what happens.
+	Shows []string `json:"shows,omitempty"`
+	// Plays are the scenes of the film, if the usual ones do not show it.
+	Plays []string `json:"plays,omitempty"`
+	// Does is what the field does where Envoy's configuration, or a release, does not show it.
 	Does string `json:"does,omitempty"`
 	// Proof is the file and the name of the test of what Does says.
 	Proof string `json:"proof,omitempty"`
+	// Dir is that of the family.
+	Dir string `json:"-"`
 }
 
 // File of the case, from the top of the repository.
-func (c Case) File() string { return Dir + "/" + c.Kind() + inSuffix }
+func (c Case) File() string { return c.Dir + "/" + c.Kind() + inSuffix }
 
 // Kind of the object that has the row.
 func (c Case) Kind() string {
@@ -91,11 +110,11 @@ type Suite struct {
 	Cases []Case
 }
 
-// Suites reads those of all kinds, by kind. root is the top of the repository.
-func Suites(root string) (map[string]Suite, error) {
-	paths, err := filepath.Glob(filepath.Join(root, Dir, "*"+inSuffix))
+// Suites reads those of all kinds of a family, by kind. root is the top of the repository.
+func Suites(root string, family Family) (map[string]Suite, error) {
+	paths, err := filepath.Glob(filepath.Join(root, family.Dir, "*"+inSuffix))
 	if err != nil || len(paths) == 0 {
-		return nil, fmt.Errorf("no cases in %s (%w)", Dir, err)
+		return nil, fmt.Errorf("no cases in %s (%w)", family.Dir, err)
 	}
 	out := map[string]Suite{}
 	for _, path := range paths {
@@ -104,15 +123,15 @@ func Suites(root string) (map[string]Suite, error) {
 			return nil, fmt.Errorf("read the cases: %w", err)
 		}
 		kind := strings.TrimSuffix(filepath.Base(path), inSuffix)
-		if out[kind], err = Parse(text); err != nil {
+		if out[kind], err = Parse(text, family); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return out, nil
 }
 
-// Parse reads a file: documents with a kind are the world's objects, the others groups of cases.
-func Parse(in []byte) (Suite, error) {
+// Parse reads a file of a family: documents with a kind are the world's objects, the others groups of cases.
+func Parse(in []byte, family Family) (Suite, error) {
 	var s Suite
 	err := snapshot.Documents(in, func(doc []byte) error {
 		var object map[string]any
@@ -131,6 +150,9 @@ func Parse(in []byte) (Suite, error) {
 			return err
 		}
 		cases, err := g.expand()
+		for i := range cases {
+			cases[i].Dir = family.Dir
+		}
 		s.Cases = append(s.Cases, cases...)
 		return err
 	})

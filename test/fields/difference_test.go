@@ -76,7 +76,7 @@ places: {host: "front.routes[${p}]"}
 given: {a: 1}
 cases:
 - {row: "x[]", values: [1, 2], given: {b: 2}, envoy: [host.x, other.y]}
-`))
+`), Meshes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ cases:
 			under := "spec.routes[]." + p + "Route."
 			got = append(got, Case{
 				Object: "VirtualRouter/" + p, Row: under + "x[]", With: value, Given: map[string]any{under + "a": 1.0, under + "b": 2.0},
-				Envoy: []string{"front.routes[" + p + "].x", "other.y"},
+				Envoy: []string{"front.routes[" + p + "].x", "other.y"}, Dir: Meshes.Dir,
 			})
 		}
 	}

@@ -19,6 +19,8 @@ type Row struct {
 	Type string
 	// Enum holds the values of a closed set.
 	Enum []string
+	// Description is what the API says of it.
+	Description string
 }
 
 func (r Row) String() string { return r.Kind + " " + r.Path }
@@ -26,16 +28,17 @@ func (r Row) String() string { return r.Kind + " " + r.Path }
 // schema is the part of OpenAPI that rows are made of.
 type schema struct {
 	Type                 string             `json:"type"`
+	Description          string             `json:"description"`
 	Enum                 []string           `json:"enum"`
 	Properties           map[string]*schema `json:"properties"`
 	AdditionalProperties *schema            `json:"additionalProperties"`
 	Items                *schema            `json:"items"`
 }
 
-// Rows reads the fields of all App Mesh kinds from our CRDs. root is the top of the repository. An object comes before
+// Rows reads the fields of all kinds of a family from our CRDs. root is the top of the repository. An object comes before
 // its fields, and otherwise the order is that of names.
-func Rows(root string) ([]Row, error) {
-	files, err := filepath.Glob(filepath.Join(root, "config", "crd", "appmesh.k8s.aws_*.yaml"))
+func Rows(root string, family Family) ([]Row, error) {
+	files, err := filepath.Glob(filepath.Join(root, "config", "crd", family.Group+"_*.yaml"))
 	if err != nil || len(files) == 0 {
 		return nil, fmt.Errorf("no CRDs in %s/config/crd (%w)", root, err)
 	}
@@ -66,7 +69,7 @@ func Rows(root string) ([]Row, error) {
 }
 
 func (s *schema) rows(rows []Row, kind, path string) []Row {
-	rows = append(rows, Row{Kind: kind, Path: path, Type: s.Type, Enum: s.Enum})
+	rows = append(rows, Row{Kind: kind, Path: path, Type: s.Type, Enum: s.Enum, Description: s.Description})
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		rows = s.Properties[name].rows(rows, kind, path+"."+name)
 	}

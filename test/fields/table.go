@@ -13,7 +13,7 @@ type FateKind string
 const (
 	// Undecided is a row without a case.
 	Undecided FateKind = ""
-	// Honoured rows are fields of Envoy.
+	// Honoured rows are fields of Envoy, or change a release.
 	Honoured FateKind = "honoured"
 	// Warned rows do nothing, and their owners are told.
 	Warned FateKind = "warned"
@@ -30,6 +30,8 @@ type Fate struct {
 	// about.
 	Envoy []string
 	About []string
+	// Shows is where in a release an honoured row is seen.
+	Shows []string
 	// Warnings are the sentences of the problems, and Does what the row does elsewhere.
 	Warnings []string
 	Does     []string
@@ -41,21 +43,22 @@ type Fate struct {
 
 // Table holds every row and what becomes of it.
 type Table struct {
-	Rows  []Row
-	cases map[string][]Case
+	Family Family
+	Rows   []Row
+	cases  map[string][]Case
 }
 
-// NewTable reads the rows and the cases. root is the top of the repository.
-func NewTable(root string) (*Table, error) {
-	rows, err := Rows(root)
+// NewTable reads the rows and the cases of a family. root is the top of the repository.
+func NewTable(root string, family Family) (*Table, error) {
+	rows, err := Rows(root, family)
 	if err != nil {
 		return nil, err
 	}
-	suites, err := Suites(root)
+	suites, err := Suites(root, family)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{Rows: rows, cases: map[string][]Case{}}
+	t := &Table{Family: family, Rows: rows, cases: map[string][]Case{}}
 	for _, suite := range suites {
 		for _, c := range suite.Cases {
 			t.cases[c.Kind()+" "+c.Row] = append(t.cases[c.Kind()+" "+c.Row], c)
@@ -99,6 +102,7 @@ func fateOf(cases []Case) Fate {
 		for _, path := range c.Envoy {
 			out.Envoy = append(out.Envoy, messageField(path)...)
 		}
+		out.Shows = append(out.Shows, c.Shows...)
 		if len(c.Envoy) > 0 {
 			out.About = append(out.About, c.About)
 		}
@@ -112,12 +116,12 @@ func fateOf(cases []Case) Fate {
 			out.Does = append(out.Does, c.Does)
 		}
 	}
-	for _, list := range []*[]string{&out.Envoy, &out.About, &out.Warnings, &out.Conditional, &out.Does} {
+	for _, list := range []*[]string{&out.Envoy, &out.Shows, &out.About, &out.Warnings, &out.Conditional, &out.Does} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
 	switch {
-	case len(out.Envoy) > 0:
+	case len(out.Envoy)+len(out.Shows) > 0:
 		out.Kind = Honoured
 	case len(out.Warnings) > 0:
 		out.Kind = Warned

@@ -1,4 +1,4 @@
-// Page writes docs/fields.md, the table of fields for users, to the file that it is given. It is run in test/fields.
+// Page writes the tables of fields for users into the directory that it is given, docs. It is run in test/fields.
 package main
 
 import (
@@ -18,11 +18,16 @@ func main() {
 
 func run(args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("usage: page <file>")
+		return fmt.Errorf("usage: page <directory>")
 	}
-	table, err := fields.NewTable(filepath.Join("..", ".."))
-	if err != nil {
-		return err
+	for name, family := range map[string]fields.Family{"fields.md": fields.Meshes, "release-fields.md": fields.Releases} {
+		table, err := fields.NewTable(filepath.Join("..", ".."), family)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(args[0], name), []byte(table.Page()), 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(args[0], []byte(table.Page()), 0o644)
+	return nil
 }
