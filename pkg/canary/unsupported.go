@@ -53,5 +53,8 @@ func (p *pass) unsupported() []string {
 		"analysis.gate.mode Continuous (runs as Interval: no metric with a range that the Envoys answer for)")
 	add(a.Gate != nil && a.Gate.FalseRollbackRate != "" && !p.declaresRate(),
 		"analysis.gate.falseRollbackRate (runs as 1%: write a percentage between 0% and 50%, such as 0.5%)")
-	return append(out, p.ignored()...)
+	for _, field := range p.ignored() {
+		out = append(out, field.String())
+	}
+	return out
 }

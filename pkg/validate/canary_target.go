@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // targetGroups are the kinds that a Canary can release, and the API group of each.
@@ -53,6 +54,25 @@ func canaryTargetKind(c change[canaryv1beta1.Canary]) []problem {
 		}}
 	}
 	return nil
+}
+
+// canaryHonoured is SL103 for a Canary: what the engine says of it in a condition is told at apply, too.
+func canaryHonoured(c change[canaryv1beta1.Canary]) []problem {
+	if len(canaryProviderServed(c)) > 0 {
+		return nil // SL071 speaks, and whoever serves it may honour them
+	}
+	var out []problem
+	for _, ignored := range canary.Ignored(c.new) {
+		if ignored.Field == "analysis.match" {
+			continue // SL033 speaks
+		}
+		message := "nothing follows from this field"
+		if ignored.Instead != "" {
+			message += ": " + ignored.Instead
+		}
+		out = append(out, problem{field.NewPath("spec").Child(ignored.Field), Warn, message + "; remove it"})
+	}
+	return out
 }
 
 // canaryProviderServed is SL071. It only warns: a Flagger in the same cluster may serve the Canary.

@@ -76,6 +76,7 @@ var (
 	inMesh           = []string{"VirtualNode", "VirtualService", "VirtualRouter", "VirtualGateway", "GatewayRoute", "BackendGroup"}
 	onlyGR           = []string{"GatewayRoute"}
 	served           = []string{"Mesh", "VirtualNode", "VirtualService", "VirtualRouter", "VirtualGateway", "GatewayRoute"}
+	servedAndCanary  = append([]string{kindCanary}, served...)
 )
 
 // rulebook is the whole rulebook on one screen, sorted by id.
@@ -167,7 +168,7 @@ var rulebook = []Rule{
 	// ---- ours: what the control plane says of an object of the mesh
 	{"SL101", Deny, served, AtWrite | Audit, "what cannot be served as it says is found out by its callers otherwise"},
 	{"SL102", Deny, served, AtWrite | Audit, "App Mesh refused it too, out of sight; it is a mistake nearly always"},
-	{"SL103", Warn, served, AtWrite | Audit, "a field that does nothing is not silent"},
+	{"SL103", Warn, servedAndCanary, AtWrite | Audit, "a field that does nothing is not silent"},
 	{"SL104", Warn, served, AtWrite | Audit, "a name that nothing has leads nowhere, for now or for ever"},
 
 	// ---- App Mesh's: what its webhooks refused, word for word

@@ -29,7 +29,7 @@ MetricTemplate and an AlertProvider is here, with what becomes of it:
 
 - What it is, where it is honoured, and where that is seen: in the objects that are made for a release, or in the *film* of what
   happens in it.
-- **Warned:** it is accepted and does nothing, and the Canary's condition says so in this sentence.
+- **Warned:** it is accepted and does nothing. Applying it prints a warning (SL103), and the Canary's condition keeps this sentence.
 - Only a sentence: what it does where neither shows it.
 - *its fields:* it holds the fields below it, and is what they are.
 
