@@ -39,8 +39,8 @@ image: ## Build the three images with Docker
 	  docker build --target $$target --build-arg VERSION=$(VERSION) -t ghcr.io/sluice-mesh/$$target:$(VERSION) . || exit 1; done
 
 .PHONY: generate
-generate: ## Regenerate deepcopy and CRDs from pkg/api, the pages of fields and docs/rules from the cases of fields and rules
-	go generate ./pkg/api/... ./test/fields ./test/rulebook
+generate: ## Regenerate deepcopy and CRDs from pkg/api, the pages of fields and docs/rules from the cases of fields and rules, the chart from config
+	go generate ./pkg/api/... ./test/fields ./test/rulebook ./charts/...
 
 ##@ Test
 
@@ -53,9 +53,10 @@ test-unit: ## All Go tests of the product, with a real kube-apiserver, etcd, Env
 	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy SLUICE_PROMETHEUS=$$prometheus go test $(TEST_FLAGS) -timeout 20m ./...
 
 .PHONY: test-modules
-test-modules: ## The tests of the cluster tool and the conformance of the API, in modules of their own
+test-modules: ## The tests of the cluster tool, of the API's conformance and of the chart, in modules of their own
 	go -C test/cluster test $(TEST_FLAGS) ./...
 	go -C test/conformance test $(TEST_FLAGS) ./...
+	assets=$$($(CLUSTER) assets) && SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets go -C test/partners/helm test $(TEST_FLAGS) ./...
 
 .PHONY: test-walkthrough
 E2E_TIMEOUT := 40m
@@ -100,9 +101,10 @@ lint: ## go vet and golangci-lint, pinned in golangci.mod
 .PHONY: verify
 verify: ## Generate in a copy and compare: what is checked in is what the generators make
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && git ls-files -z | xargs -0 cp --parents -t "$$copy" && \
-	( cd "$$copy" && go generate ./pkg/api/... ./test/fields ./test/rulebook ) && \
+	( cd "$$copy" && go generate ./pkg/api/... ./test/fields ./test/rulebook ./charts/... ) && \
 	diff -ru pkg/api "$$copy/pkg/api" && diff -ru config/crd "$$copy/config/crd" && \
-	for page in fields.md release-fields.md; do diff -u docs/$$page "$$copy/docs/$$page" || exit 1; done && diff -ru docs/rules "$$copy/docs/rules" && echo "generated files are up to date"
+	for page in fields.md release-fields.md; do diff -u docs/$$page "$$copy/docs/$$page" || exit 1; done && diff -ru docs/rules "$$copy/docs/rules" && \
+	diff -ru charts "$$copy/charts" && echo "generated files are up to date"
 
 .PHONY: check
 check: lint verify test-unit ## What to run before a commit
