@@ -20,7 +20,13 @@ var copies = []struct{ from, to string }{
 	{"canary", "files/canary"},
 	{"cni/base", "files/cni"},
 	{"components/high-availability", "files/high-availability"},
+	{"components/cert-manager", "files/cert-manager"},
+	{"components/telemetry/prometheus", "files/prometheus"},
+	{"components/prometheus-operator", "files/prometheus-operator"},
 }
+
+// texts are what the chart puts into ConfigMaps, below config/components.
+var texts = []string{"telemetry/prometheus.yml", "telemetry/rules.yaml", "grafana/canary.json", "grafana/injector.json", "grafana/mesh.json"}
 
 // demo is what the chart takes of the demo: what a platform team gives, without the application and its release.
 var demo = []string{"namespace.yaml", "mesh.yaml", "gateway.yaml", "loadtester.yaml"}
@@ -38,6 +44,9 @@ func run(config, chart string) error {
 			return fmt.Errorf("clear %s: %w", folder, err)
 		}
 	}
+	if err := monitoringRules(filepath.Join(config, "components")); err != nil {
+		return err
+	}
 	for _, c := range copies {
 		files, err := filepath.Glob(filepath.Join(config, c.from, "*.yaml"))
 		if err != nil || len(files) == 0 {
@@ -54,7 +63,44 @@ func run(config, chart string) error {
 	if err := copyFiles(files, filepath.Join(chart, "files", "demo")); err != nil {
 		return err
 	}
+	files = nil
+	for _, name := range texts {
+		files = append(files, filepath.Join(config, "components", name))
+	}
+	if err := copyFiles(files, filepath.Join(chart, "files", "texts")); err != nil {
+		return err
+	}
 	return document(chart)
+}
+
+// monitoringRules writes the rules for the Prometheus Operator, which wants them in an object.
+func monitoringRules(components string) error {
+	text, err := os.ReadFile(filepath.Join(components, "telemetry", "rules.yaml"))
+	if err != nil {
+		return fmt.Errorf("read the rules: %w", err)
+	}
+	const head = `# Code generated from ../telemetry/rules.yaml by go generate ./charts/... DO NOT EDIT.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: sluice
+  namespace: sluice-system
+  labels:
+    app.kubernetes.io/part-of: sluice
+spec:
+`
+	var out strings.Builder
+	out.WriteString(head)
+	for line := range strings.Lines(string(text)) {
+		if line != "\n" {
+			out.WriteString("  ")
+		}
+		out.WriteString(line)
+	}
+	if err := os.WriteFile(filepath.Join(components, "prometheus-operator", "prometheusrule.yaml"), []byte(out.String()), 0o644); err != nil {
+		return fmt.Errorf("write the rules: %w", err)
+	}
+	return nil
 }
 
 // copyFiles copies objects, and leaves out what tells kustomize about them.

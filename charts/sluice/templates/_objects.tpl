@@ -28,6 +28,7 @@ sluice.print: an object with the labels and annotations that all have. In: root,
 {{- $labels := dict "app.kubernetes.io/part-of" "sluice" "app.kubernetes.io/managed-by" .root.Release.Service "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") }}
 {{- $_ := set .object.metadata "labels" (mustMergeOverwrite (dict) $labels (.object.metadata.labels | default dict) .root.Values.commonLabels) }}
 {{- $annotations := mustMergeOverwrite (dict) (.object.metadata.annotations | default dict) .root.Values.commonAnnotations }}
+{{- $_ := unset .object.metadata "annotations" }}
 {{- if $annotations }}{{ $_ := set .object.metadata "annotations" $annotations }}{{ end }}
 ---
 {{ toYaml .object }}
@@ -56,6 +57,10 @@ are left out), dashes (of its flags).
 {{- $wanted = and $v.rbac.create (or $v.configTracking.enabled (ne .metadata.name "sluice-canary-config-tracking")) }}
 {{- else if hasSuffix "WebhookConfiguration" .kind }}
 {{- include "sluice.failurePolicies" (dict "root" $in.root "object" .) }}
+{{- if $v.enableCertManager }}
+{{- $from := printf "%s/sluice-webhook-tls" $in.root.Release.Namespace }}
+{{- $_ := set .metadata "annotations" (mustMergeOverwrite (dict) (.metadata.annotations | default dict) (dict "cert-manager.io/inject-ca-from" $from)) }}
+{{- end }}
 {{- end }}
 {{- if $wanted }}{{ include "sluice.print" (dict "root" $in.root "object" .) }}{{ end }}
 {{- end }}
@@ -81,4 +86,12 @@ wait for anybody. In: root, object.
 {{- $_ := set . "failurePolicy" (ternary $policies.pods $policies.objects (eq .name "mpod.sluice.dev")) }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* sluice.texts: a ConfigMap of files. In: root, name, files (their names), and optionally labels and annotations. */}}
+{{- define "sluice.texts" -}}
+{{- $data := dict }}
+{{- range .files }}{{ $_ := set $data . ($.root.Files.Get (printf "files/texts/%s" .)) }}{{ end }}
+{{- $metadata := dict "name" .name "namespace" .root.Release.Namespace "labels" (.labels | default dict) "annotations" (.annotations | default dict) }}
+{{- include "sluice.print" (dict "root" .root "object" (dict "apiVersion" "v1" "kind" "ConfigMap" "metadata" $metadata "data" $data)) }}
 {{- end }}

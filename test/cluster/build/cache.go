@@ -74,6 +74,7 @@ func (c *Cache) Assets(ctx context.Context) (string, error) {
 var fetched = map[string]func(*Cache, context.Context) (dir string, err error){
 	"envoy":      (*Cache).Envoy,
 	"prometheus": (*Cache).Prometheus,
+	"promtool":   (*Cache).Prometheus,
 }
 
 // Tool returns the path of one program, building its component if need be.

@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 )
 
-// Prometheus returns the folder that holds the prometheus binary, taken out of Debian's package. The package is not
+// Prometheus returns the folder that holds prometheus and promtool, taken out of Debian's package. The package is not
 // installed: that would start a daemon on this machine.
 func (c *Cache) Prometheus(ctx context.Context) (string, error) {
-	return c.place(ctx, "prometheus-debian", func(ctx context.Context, tmp string) error {
+	return c.place(ctx, "prometheus-promtool-debian", func(ctx context.Context, tmp string) error {
 		fmt.Fprintln(c.Log, "prometheus: fetching Debian's package")
 		if _, err := exec.LookPath("apt-get"); err != nil {
 			return fmt.Errorf("fetching Prometheus needs Debian's apt-get: %w", err)
@@ -33,8 +33,10 @@ func (c *Cache) Prometheus(ctx context.Context) (string, error) {
 		if err := runIn(ctx, tmp, "dpkg-deb", "--extract", found[0], "package"); err != nil {
 			return err
 		}
-		if err := os.Rename(filepath.Join(tmp, "package", "usr", "bin", "prometheus"), filepath.Join(tmp, "prometheus")); err != nil {
-			return fmt.Errorf("find prometheus in its package: %w", err)
+		for _, program := range []string{"prometheus", "promtool"} {
+			if err := os.Rename(filepath.Join(tmp, "package", "usr", "bin", program), filepath.Join(tmp, program)); err != nil {
+				return fmt.Errorf("find %s in its package: %w", program, err)
+			}
 		}
 		return os.RemoveAll(filepath.Join(tmp, "package"))
 	})

@@ -28,6 +28,12 @@ func TestSameAsKustomize(t *testing.T) {
 		"pods are created without webhook": {components: []string{"components/fail-open"}, values: "failurePolicy: {pods: Ignore}"},
 		"high availability": {components: []string{"components/high-availability"},
 			values: "replicaCount: 3\nleaderElection: {replicaCount: 2}"},
+		"certificates by cert-manager": {components: []string{"components/cert-manager"}, values: "enableCertManager: true"},
+		"a Prometheus and boards":      {components: []string{"components/telemetry"}, values: "prometheus: {install: true}\ndashboards: {enabled: true}"},
+		"the Prometheus Operator": {components: []string{"components/prometheus-operator"},
+			values: "podMonitor: {enabled: true}\nprometheusRule: {enabled: true}\ndashboards: {enabled: true}"},
+		"all at once": {components: []string{"components/cert-manager", "cni/component", "components/high-availability", "components/telemetry"},
+			values: "replicaCount: 3\nleaderElection: {replicaCount: 2}\ncni: {enabled: true}\nenableCertManager: true\nprometheus: {install: true}\ndashboards: {enabled: true}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := objects(t, overlay(t, c.components...))
