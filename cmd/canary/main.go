@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/envoy"
 	"github.com/sluice-mesh/sluice/pkg/kube/canary"
+	"github.com/sluice-mesh/sluice/pkg/kube/definitions"
 	"github.com/sluice-mesh/sluice/pkg/metric"
 	"github.com/sluice-mesh/sluice/pkg/notify"
 )
@@ -57,6 +58,9 @@ func main() {
 func run(ctx context.Context, cfg config) error {
 	kube, err := cfg.kube()
 	if err != nil {
+		return err
+	}
+	if err := definitions.Check(ctx, kube); err != nil {
 		return err
 	}
 	scheme := runtime.NewScheme()
