@@ -28,6 +28,14 @@ const (
 	RedirectFirst = "first"
 )
 
+// Labels on namespaces.
+const (
+	// LabelCanaries is on the namespaces that hold Canaries, with the value CanariesPresent. canary writes it; the webhook
+	// configurations select by it.
+	LabelCanaries   = "sluice.dev/canaries"
+	CanariesPresent = "present"
+)
+
 // Ports that are part of the contract with App Mesh's users (NetworkPolicies and dashboards name them) and our own.
 const (
 	// IngressPort receives redirected inbound connections in a sidecar.

@@ -22,6 +22,7 @@ const restricted = "sluice-canary-test"
 var rules = []rbacv1.PolicyRule{
 	{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries", "metrictemplates", "alertproviders"}, Verbs: []string{"get", "list", "watch"}},
 	{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}},
+	{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list", "watch", "patch"}},
 	{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries", "canaries/status", "metrictemplates/status", "alertproviders/status"}, Verbs: []string{"patch"}},
 	{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries/finalizers"}, Verbs: []string{"update"}},
 	{APIGroups: []string{"apps"}, Resources: []string{"deployments", "daemonsets"}, Verbs: []string{"get", "list", "watch", "create", "patch"}},

@@ -69,6 +69,8 @@ type Options struct {
 	TrackConfigs bool
 	// MaxRollouts is how many rollouts may run at the same time; zero for any number. Starts wait for their turn.
 	MaxRollouts int
+	// Namespaces are those that are looked after; none means all. CacheOptions must have the same.
+	Namespaces []string
 	// SelectorLabels are the labels that can tell the target's pods from the primary's; none means canary.SelectorLabels.
 	SelectorLabels []string
 	// LabelPrefixes are the prefixes of a target's labels that its primary gets too; none means all labels.
@@ -104,6 +106,7 @@ func CacheOptions(namespaces ...string) cache.Options {
 				Field:      fields.OneTermEqualSelector("metadata.name", flaggerLease),
 				Namespaces: map[string]cache.Config{cache.AllNamespaces: {}},
 			},
+			metadataOf(kindNamespace): {Transform: slimNamespace},
 			metadataOf(kindConfigMap): {Transform: slimConfig},
 			metadataOf(kindSecret):    {Transform: slimConfig},
 		},
@@ -187,6 +190,9 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := s.keepConditions(mgr, o.Name); err != nil {
 		return err
 	}
+	if err := labelNamespaces(mgr, o.Name, o.Namespaces); err != nil {
+		return err
+	}
 	return s.watch(mgr, ctl)
 }
 
@@ -232,6 +238,15 @@ func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(kind)
 	return meta
+}
+
+// slimNamespace keeps of a namespace its labels.
+func slimNamespace(object any) (any, error) {
+	meta, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	return &metav1.PartialObjectMetadata{TypeMeta: meta.TypeMeta, ObjectMeta: slimMeta(meta)}, nil
 }
 
 // slimConfig keeps of a ConfigMap or Secret which version it is, whose, and whether it is tracked.

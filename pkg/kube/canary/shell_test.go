@@ -102,7 +102,7 @@ func (w *world) start() (stop func()) {
 	w.registry = prometheus.NewRegistry()
 	o := w.options
 	o.Log, o.Stats, o.Hooks, o.Metrics, o.Proxies = log, w.traffic, w.hooks, w.metrics, w.proxies
-	o.TrackConfigs, o.Callers, o.MaxRollouts = true, w.callers, w.maxRollouts
+	o.Namespaces, o.TrackConfigs, o.Callers, o.MaxRollouts = append(w.watched, w.namespace), true, w.callers, w.maxRollouts
 	o.Clock, o.Registry, o.Name = w.clock, w.registry, fmt.Sprintf("%s-%d", w.namespace, w.shells)
 	if err := Add(ctx, mgr, o); err != nil {
 		w.t.Fatal(err)
