@@ -18,6 +18,9 @@ type Kind struct {
 	Decode func(raw []byte) (metav1.Object, error)
 	// Check applies the rules of this kind; old is nil when the object is new. It is nil where the kind is only looked at.
 	Check func(old, new metav1.Object, world World) []Finding
+	// Unknown tells of the fields that nothing reads, see UnknownFields; nil where the API server does that by itself, or
+	// where the type has only the fields that rules look at.
+	Unknown func(old, raw []byte) []string
 }
 
 // Kinds lists the kinds of the rulebook.
@@ -34,17 +37,17 @@ func KindOf(wanted schema.GroupKind) (Kind, bool) {
 }
 
 var kinds = []Kind{
-	checked(kindCanary, "flagger.app", "canaries", Canary),
-	checked(kindMetricTemplate, "flagger.app", "metrictemplates", MetricTemplate),
-	checked(kindAlertProvider, "flagger.app", "alertproviders", AlertProvider),
+	ours(kindCanary, "flagger.app", "canaries", Canary),
+	ours(kindMetricTemplate, "flagger.app", "metrictemplates", MetricTemplate),
+	ours(kindAlertProvider, "flagger.app", "alertproviders", AlertProvider),
 
-	checked("Mesh", "appmesh.k8s.aws", "meshes", Mesh),
-	checked("VirtualNode", "appmesh.k8s.aws", "virtualnodes", VirtualNode),
-	checked("VirtualService", "appmesh.k8s.aws", "virtualservices", VirtualService),
-	checked("VirtualRouter", "appmesh.k8s.aws", "virtualrouters", VirtualRouter),
-	checked("VirtualGateway", "appmesh.k8s.aws", "virtualgateways", VirtualGateway),
-	checked("GatewayRoute", "appmesh.k8s.aws", "gatewayroutes", GatewayRoute),
-	checked("BackendGroup", "appmesh.k8s.aws", "backendgroups", BackendGroup),
+	ours("Mesh", "appmesh.k8s.aws", "meshes", Mesh),
+	ours("VirtualNode", "appmesh.k8s.aws", "virtualnodes", VirtualNode),
+	ours("VirtualService", "appmesh.k8s.aws", "virtualservices", VirtualService),
+	ours("VirtualRouter", "appmesh.k8s.aws", "virtualrouters", VirtualRouter),
+	ours("VirtualGateway", "appmesh.k8s.aws", "virtualgateways", VirtualGateway),
+	ours("GatewayRoute", "appmesh.k8s.aws", "gatewayroutes", GatewayRoute),
+	ours("BackendGroup", "appmesh.k8s.aws", "backendgroups", BackendGroup),
 
 	checked(kindHPA, "autoscaling", "horizontalpodautoscalers", HorizontalPodAutoscaler),
 	checked(kindScaledObject, "keda.sh", "scaledobjects", KEDA),
@@ -73,6 +76,13 @@ func checked[T any](name, group, resource string, rules func(old, new *T, world 
 		}
 		return rules(before, after, world)
 	}
+	return kind
+}
+
+// ours is a kind with rules whose definition is ours, which keeps unknown fields.
+func ours[T any](name, group, resource string, rules func(old, new *T, world World) []Finding) Kind {
+	kind := checked(name, group, resource, rules)
+	kind.Unknown = UnknownFields[T]
 	return kind
 }
 

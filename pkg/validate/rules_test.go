@@ -181,17 +181,22 @@ func read(t *testing.T, path string) fixture {
 	}
 	index := NewIndex(known...)
 	f.world.Cluster = index
+	whole := map[mesh.ObjectRef]metav1.Object{}
 	docs := bytes.Split(data, []byte("\n---\n"))
 	for i, doc := range docs {
 		kind, object, raw := decodeStrict(t, doc)
 		if i == len(docs)-1 {
 			f.kind, f.new, f.raw = kind, object, raw
 			if !f.deletes {
-				f.old = index.Object(mesh.ObjectRef{Kind: kind.Name, Namespace: object.GetNamespace(), Name: object.GetName()})
+				f.old = whole[mesh.ObjectRef{Kind: kind.Name, Namespace: object.GetNamespace(), Name: object.GetName()}]
 			}
 			continue
 		}
-		index.Set(kind.Name, object)
+		whole[mesh.ObjectRef{Kind: kind.Name, Namespace: object.GetNamespace(), Name: object.GetName()}] = object
+		// What is around an object is known as caches keep it.
+		_, slim, _ := decodeStrict(t, doc)
+		Slim(slim)
+		index.Set(kind.Name, slim)
 		f.world.add(object)
 		f.snapshot.Add(object)
 	}

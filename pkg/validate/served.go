@@ -142,10 +142,18 @@ func tolerated(p mesh.Problem) bool {
 	return false
 }
 
-// Doubtful tells whether findings should be looked at again with what the API server says now: a refusal, and a name
-// that nothing has, may be due to a cache that lags.
+// Doubtful tells whether findings should be looked at again with what the API server says now: a refusal, and that
+// something is missing, may be due to a cache that lags.
 func Doubtful(findings []Finding) bool {
-	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == Deny || f.Rule == rulePresent })
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == Deny || Missing(f.Rule) })
+}
+
+// Missing tells whether a rule is about what is not there, or not yet. Where not all is known such a rule is silent.
+func Missing(rule string) bool { return missing[rule] }
+
+var missing = map[string]bool{
+	"SL002": true, "SL023": true, "SL038": true, "SL041": true, "SL045": true, "SL050": true, "SL065": true, "SL068": true,
+	ruleTargetPresent: true, rulePresent: true,
 }
 
 // uncovered leaves out what one of App Mesh's rules has said already of the same field, or of all around it.
