@@ -1,5 +1,5 @@
 // Command webhook is the admission process: it adds the proxy to pods, completes and judges App Mesh's objects, and
-// judges Canaries and their autoscalers. Every replica answers. Run it with --help for its settings.
+// judges Canaries and what their releases depend on. Every replica answers. Run it with --help for its settings.
 package main
 
 import (

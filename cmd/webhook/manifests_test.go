@@ -20,6 +20,7 @@ import (
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/inject"
+	"github.com/sluice-mesh/sluice/pkg/validate"
 	"github.com/sluice-mesh/sluice/test/realkube"
 )
 
@@ -105,6 +106,44 @@ func TestEveryWebhookIsBounded(t *testing.T) {
 					t.Errorf("%s: asks about %s: scale, status, resize and ephemeral containers are none of our business", h.name, resource)
 				}
 			}
+		}
+	}
+}
+
+// TestEveryKindOfTheRulebookIsAskedAbout: what has rules is sent when it is written, what a Canary may need when it is
+// deleted; and what is not of our groups only from labelled namespaces, with nobody waiting for us in an outage.
+func TestEveryKindOfTheRulebookIsAskedAbout(t *testing.T) {
+	const ours, meshs = "flagger.app", "appmesh.k8s.aws"
+	sent := map[string][]admissionregistrationv1.OperationType{}
+	for _, w := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "validating.yaml", "ValidatingWebhookConfiguration").Webhooks {
+		for _, rule := range w.Rules {
+			for _, resource := range rule.Resources {
+				group := rule.APIGroups[0]
+				sent[group+"/"+resource] = append(sent[group+"/"+resource], rule.Operations...)
+				if group == ours || group == meshs {
+					continue
+				}
+				if *w.FailurePolicy != admissionregistrationv1.Ignore || len(w.NamespaceSelector.MatchExpressions) < 2 {
+					t.Errorf("%s sends %s of everybody, or holds them up", w.Name, resource)
+				}
+			}
+		}
+	}
+	deletable := map[string]bool{}
+	for _, rule := range validate.Rules() {
+		if rule.ID == "SL015" || rule.ID == "SL049" || rule.ID == "AM018" {
+			for _, kind := range rule.Kinds {
+				deletable[kind] = true
+			}
+		}
+	}
+	for _, kind := range validate.Kinds() {
+		operations := sent[kind.Group+"/"+kind.Resource]
+		if judged := kind.Check != nil; judged != slices.Contains(operations, admissionregistrationv1.Create) {
+			t.Errorf("%s has rules: %t; sent at %v", kind.Name, judged, operations)
+		}
+		if deletable[kind.Name] != slices.Contains(operations, admissionregistrationv1.Delete) {
+			t.Errorf("%s has rules of deletion: %t; sent at %v", kind.Name, deletable[kind.Name], operations)
 		}
 	}
 }

@@ -13,22 +13,23 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
+	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 	"github.com/sluice-mesh/sluice/pkg/inject"
 	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
 // The paths that the webhook configurations name; those of App Mesh's kinds are mutatePrefix and validatePrefix
-// followed by the kind in lower case.
+// followed by the kind in lower case. releasePath takes every kind that has to do with releases.
 const (
 	podPath        = "/mutate-v1-pod"
 	canaryPath     = "/validate-flagger-app-v1beta1-canary"
-	hpaPath        = "/validate-autoscaling-v2-horizontalpodautoscaler"
+	releasePath    = "/validate-release"
 	mutatePrefix   = "/mutate-appmesh-k8s-aws-v1beta2-"
 	validatePrefix = "/validate-appmesh-k8s-aws-v1beta2-"
 )
@@ -75,30 +76,30 @@ func (a *Admission) Register(server webhook.Server) {
 		caches: a.caches, selectors: a.selectors, config: a.options.Inject, counters: a.counters, log: a.options.Log,
 		excluded: map[string]bool{metav1.NamespaceSystem: true, a.options.SystemNamespace: true},
 	}))
-	a.handle(server, canaryPath, &canaryRules{check: validate.Canary, gather: a.caches.releases, counters: a.counters, log: a.options.Log})
-	a.handle(server, hpaPath, &hpaRules{check: validate.HorizontalPodAutoscaler, gather: a.caches.releases, counters: a.counters, log: a.options.Log})
-
-	register(a, server, appmeshv1beta2.KindMesh, validate.Mesh)
-	register(a, server, appmeshv1beta2.KindVirtualNode, validate.VirtualNode)
-	register(a, server, appmeshv1beta2.KindVirtualService, validate.VirtualService)
-	register(a, server, appmeshv1beta2.KindVirtualRouter, validate.VirtualRouter)
-	register(a, server, appmeshv1beta2.KindVirtualGateway, validate.VirtualGateway)
-	register(a, server, appmeshv1beta2.KindGatewayRoute, validate.GatewayRoute)
-	register(a, server, appmeshv1beta2.KindBackendGroup, validate.BackendGroup)
+	judges := a.judges()
+	a.handle(server, canaryPath, judges[schema.GroupKind{Group: canaryv1beta1.GroupVersion.Group, Kind: canaryv1beta1.KindCanary}])
+	a.handle(server, releasePath, judges)
+	for _, k := range keeps {
+		if k.Group != appmeshv1beta2.GroupVersion.Group {
+			continue
+		}
+		kind := k.Kind
+		a.handle(server, mutatePrefix+strings.ToLower(kind), &defaults{kind: kind, caches: a.caches, log: a.options.Log})
+		var judge ctrladmission.Handler = judges[k.GroupKind]
+		if kind == appmeshv1beta2.KindMesh || kind == appmeshv1beta2.KindVirtualGateway {
+			judge = &removals{next: judge, kind: kind, caches: a.caches, counters: a.counters, log: a.options.Log}
+		}
+		a.handle(server, validatePrefix+strings.ToLower(kind), judge)
+	}
 }
 
-// register adds both handlers of one of App Mesh's kinds.
-func register[T any](a *Admission, server webhook.Server, kind string, check func(old, new *T, world validate.World) []validate.Finding) {
-	gather := a.caches.membership
-	if kind == appmeshv1beta2.KindMesh {
-		gather = alone // a mesh belongs to nothing
+// judges are the rules of every kind of the rulebook.
+func (a *Admission) judges() byKind {
+	judges := byKind{}
+	for _, kind := range validate.Kinds() {
+		judges[schema.GroupKind{Group: kind.Group, Kind: kind.Name}] = &rules{kind: kind, caches: a.caches, counters: a.counters, log: a.options.Log}
 	}
-	a.handle(server, mutatePrefix+strings.ToLower(kind), &defaults{kind: kind, gather: gather, log: a.options.Log})
-	var judge ctrladmission.Handler = &rules[T]{check: check, gather: a.caches.surroundings, counters: a.counters, log: a.options.Log}
-	if kind == appmeshv1beta2.KindMesh || kind == appmeshv1beta2.KindVirtualGateway {
-		judge = &removals{next: judge, kind: kind, caches: a.caches, counters: a.counters, log: a.options.Log}
-	}
-	a.handle(server, validatePrefix+strings.ToLower(kind), judge)
+	return judges
 }
 
 func (a *Admission) handle(server webhook.Server, path string, handler ctrladmission.Handler) {
@@ -110,8 +111,8 @@ func (a *Admission) NeedLeaderElection() bool { return false }
 
 // Start fills the caches and keeps them up to date until the context ends.
 func (a *Admission) Start(ctx context.Context) error {
-	for _, informer := range a.caches.informers() {
-		go informer.RunWithContext(ctx)
+	for _, collection := range a.caches.collections {
+		go collection.informer.RunWithContext(ctx)
 	}
 	a.reportFilling(ctx)
 	<-ctx.Done()
@@ -140,16 +141,14 @@ func (a *Admission) reportFilling(ctx context.Context) {
 // Ready is a readiness check: it fails until every cache has been filled once, and says which have not.
 func (a *Admission) Ready(*http.Request) error {
 	waiting := map[string]bool{}
-	for name, informer := range a.caches.informers() {
-		if !informer.HasSynced() {
-			waiting[name] = true
+	for _, collection := range a.caches.collections {
+		if !collection.optional && !a.caches.relatives.Knows(collection.kind.Name) {
+			waiting[collection.resource.GroupResource().String()] = true
 		}
 	}
-	for _, registered := range []map[string]cache.ResourceEventHandlerRegistration{a.selectors.registered, a.caches.relatives.registered} {
-		for name, handler := range registered {
-			if !handler.HasSynced() {
-				waiting[name] = true
-			}
+	for name, handler := range a.selectors.registered {
+		if !handler.HasSynced() {
+			waiting[name] = true
 		}
 	}
 	if len(waiting) == 0 {

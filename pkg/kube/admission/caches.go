@@ -6,36 +6,73 @@ import (
 	"fmt"
 
 	"github.com/go-logr/logr"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
-	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
 // caches are what we know of the cluster.
 type caches struct {
-	meshes   *collection[appmeshv1beta2.Mesh]
-	nodes    *collection[appmeshv1beta2.VirtualNode]
-	services *collection[appmeshv1beta2.VirtualService]
-	routers  *collection[appmeshv1beta2.VirtualRouter]
-	gateways *collection[appmeshv1beta2.VirtualGateway]
-	routes   *collection[appmeshv1beta2.GatewayRoute]
-	groups   *collection[appmeshv1beta2.BackendGroup]
-	canaries *collection[canaryv1beta1.Canary]
-	hpas     *collection[autoscalingv2.HorizontalPodAutoscaler]
+	meshes   *typed[appmeshv1beta2.Mesh]
+	nodes    *typed[appmeshv1beta2.VirtualNode]
+	services *typed[appmeshv1beta2.VirtualService]
+	routers  *typed[appmeshv1beta2.VirtualRouter]
+	gateways *typed[appmeshv1beta2.VirtualGateway]
+	routes   *typed[appmeshv1beta2.GatewayRoute]
 
 	metadata   metadata.Interface
-	namespaces cache.SharedIndexInformer
+	namespaces *collection
 
-	// relatives are all of these by what the rulebook asks for.
+	// collections are all caches by kind, these and those that only the rulebook looks at.
+	collections map[string]*collection
+	// relatives are all of them by what the rulebook asks for.
 	relatives *relatives
+}
+
+// kept is a kind that is kept in a cache.
+type kept struct {
+	schema.GroupKind
+	version string
+	// metadata alone is kept, and sent.
+	metadata bool
+	// optional kinds may not be there, or not be for us to see: then their rules are silent.
+	optional bool
+}
+
+// keeps is all that is cached. ConfigMaps and Secrets are seen only where somebody has allowed it: who may list the
+// metadata of Secrets may list Secrets.
+var keeps = []kept{
+	{GroupKind: ofMesh(appmeshv1beta2.KindMesh), version: appmeshv1beta2.GroupVersion.Version},
+	{GroupKind: ofMesh(appmeshv1beta2.KindVirtualNode), version: appmeshv1beta2.GroupVersion.Version},
+	{GroupKind: ofMesh(appmeshv1beta2.KindVirtualService), version: appmeshv1beta2.GroupVersion.Version},
+	{GroupKind: ofMesh(appmeshv1beta2.KindVirtualRouter), version: appmeshv1beta2.GroupVersion.Version},
+	{GroupKind: ofMesh(appmeshv1beta2.KindVirtualGateway), version: appmeshv1beta2.GroupVersion.Version},
+	{GroupKind: ofMesh(appmeshv1beta2.KindGatewayRoute), version: appmeshv1beta2.GroupVersion.Version},
+	{GroupKind: ofMesh(appmeshv1beta2.KindBackendGroup), version: appmeshv1beta2.GroupVersion.Version},
+	{GroupKind: schema.GroupKind{Kind: "Namespace"}, version: "v1", metadata: true},
+
+	{GroupKind: schema.GroupKind{Group: "flagger.app", Kind: "Canary"}, version: "v1beta1"},
+	{GroupKind: schema.GroupKind{Group: "flagger.app", Kind: "MetricTemplate"}, version: "v1beta1"},
+	{GroupKind: schema.GroupKind{Group: "flagger.app", Kind: "AlertProvider"}, version: "v1beta1"},
+	{GroupKind: schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}, version: "v2"},
+	{GroupKind: schema.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}, version: "v1alpha1", optional: true},
+	{GroupKind: schema.GroupKind{Group: "autoscaling.k8s.io", Kind: "VerticalPodAutoscaler"}, version: "v1", optional: true},
+	{GroupKind: schema.GroupKind{Group: "apps", Kind: "Deployment"}, version: "v1"},
+	{GroupKind: schema.GroupKind{Group: "apps", Kind: "DaemonSet"}, version: "v1"},
+	{GroupKind: schema.GroupKind{Kind: "Service"}, version: "v1"},
+	{GroupKind: schema.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}, version: "v1"},
+	{GroupKind: schema.GroupKind{Kind: "ResourceQuota"}, version: "v1"},
+	{GroupKind: schema.GroupKind{Kind: "ConfigMap"}, version: "v1", metadata: true, optional: true},
+	{GroupKind: schema.GroupKind{Kind: "Secret"}, version: "v1", metadata: true, optional: true},
+}
+
+func ofMesh(kind string) schema.GroupKind {
+	return schema.GroupKind{Group: appmeshv1beta2.GroupVersion.Group, Kind: kind}
 }
 
 func newCaches(config *rest.Config, log logr.Logger, counters *counters) (*caches, error) {
@@ -49,51 +86,50 @@ func newCaches(config *rest.Config, log logr.Logger, counters *counters) (*cache
 	if err != nil {
 		return nil, fmt.Errorf("make a client for metadata: %w", err)
 	}
-	appmesh, flagger := appmeshv1beta2.GroupVersion, canaryv1beta1.GroupVersion
-	c := &caches{metadata: meta}
-	var errs [9]error
-	c.meshes, errs[0] = newCollection[appmeshv1beta2.Mesh](client, appmesh.WithResource("meshes"), log, counters)
-	c.nodes, errs[1] = newCollection[appmeshv1beta2.VirtualNode](client, appmesh.WithResource("virtualnodes"), log, counters)
-	c.gateways, errs[2] = newCollection[appmeshv1beta2.VirtualGateway](client, appmesh.WithResource("virtualgateways"), log, counters)
-	c.canaries, errs[3] = newCollection[canaryv1beta1.Canary](client, flagger.WithResource("canaries"), log, counters)
-	c.hpas, errs[4] = newCollection[autoscalingv2.HorizontalPodAutoscaler](client, autoscalingv2.SchemeGroupVersion.WithResource("horizontalpodautoscalers"), log, counters)
-	c.namespaces = metadatainformer.NewFilteredMetadataInformer(meta, namespacesResource, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
-	c.services, errs[5] = newCollection[appmeshv1beta2.VirtualService](client, appmesh.WithResource("virtualservices"), log, counters)
-	c.routers, errs[6] = newCollection[appmeshv1beta2.VirtualRouter](client, appmesh.WithResource("virtualrouters"), log, counters)
-	c.routes, errs[7] = newCollection[appmeshv1beta2.GatewayRoute](client, appmesh.WithResource("gatewayroutes"), log, counters)
-	c.groups, errs[8] = newCollection[appmeshv1beta2.BackendGroup](client, appmesh.WithResource("backendgroups"), log, counters)
-	if err := errors.Join(errs[:]...); err != nil {
+	c := &caches{metadata: meta, collections: map[string]*collection{}}
+	var errs []error
+	for _, k := range keeps {
+		collection, err := k.collection(clients{client, meta}, log, counters)
+		c.collections[k.Kind], errs = collection, append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	c.relatives, err = newRelatives(c)
+	c.namespaces = c.collections["Namespace"]
+	c.meshes = &typed[appmeshv1beta2.Mesh]{c.collections[appmeshv1beta2.KindMesh], client}
+	c.nodes = &typed[appmeshv1beta2.VirtualNode]{c.collections[appmeshv1beta2.KindVirtualNode], client}
+	c.services = &typed[appmeshv1beta2.VirtualService]{c.collections[appmeshv1beta2.KindVirtualService], client}
+	c.routers = &typed[appmeshv1beta2.VirtualRouter]{c.collections[appmeshv1beta2.KindVirtualRouter], client}
+	c.gateways = &typed[appmeshv1beta2.VirtualGateway]{c.collections[appmeshv1beta2.KindVirtualGateway], client}
+	c.routes = &typed[appmeshv1beta2.GatewayRoute]{c.collections[appmeshv1beta2.KindGatewayRoute], client}
+	c.relatives, err = newRelatives(c.collections)
 	return c, err
 }
 
-var namespacesResource = corev1.SchemeGroupVersion.WithResource("namespaces")
-
-// informers lists the caches by the name that a person would look for when one of them does not fill.
-func (c *caches) informers() map[string]cache.SharedIndexInformer {
-	return map[string]cache.SharedIndexInformer{
-		"namespaces":                           c.namespaces,
-		"meshes.appmesh.k8s.aws":               c.meshes.informer,
-		"virtualnodes.appmesh.k8s.aws":         c.nodes.informer,
-		"virtualservices.appmesh.k8s.aws":      c.services.informer,
-		"virtualrouters.appmesh.k8s.aws":       c.routers.informer,
-		"virtualgateways.appmesh.k8s.aws":      c.gateways.informer,
-		"gatewayroutes.appmesh.k8s.aws":        c.routes.informer,
-		"backendgroups.appmesh.k8s.aws":        c.groups.informer,
-		"canaries.flagger.app":                 c.canaries.informer,
-		"horizontalpodautoscalers.autoscaling": c.hpas.informer,
+// collection makes the cache of a kind.
+func (k kept) collection(from clients, log logr.Logger, counters *counters) (*collection, error) {
+	kind, known := validate.KindOf(k.GroupKind)
+	if !known {
+		return nil, fmt.Errorf("the rulebook has no kind %s", k.GroupKind)
 	}
+	make := newCollection
+	if k.metadata {
+		make = newMetadataCollection
+	}
+	c, err := make(from, kind, k.version, log, counters)
+	if err == nil && k.optional {
+		err = c.mayBeAbsent()
+	}
+	return c, err
 }
 
 // namespaceLabels returns the cached labels of a namespace; false if it is not there, or not yet.
 func (c *caches) namespaceLabels(name string) (map[string]string, bool) {
-	namespace, ok := c.namespace(name)
-	if !ok {
+	namespace := c.namespaces.cached("", name)
+	if namespace == nil {
 		return nil, false
 	}
-	return namespace.Labels, true
+	return namespace.GetLabels(), true
 }
 
 // namespaceLeaving tells whether a namespace is being deleted, or is not there any more.
@@ -101,24 +137,11 @@ func (c *caches) namespaceLeaving(name string) bool {
 	if name == "" {
 		return false // of an object of the cluster
 	}
-	namespace, ok := c.namespace(name)
-	return !ok || namespace.DeletionTimestamp != nil
+	namespace := c.namespaces.cached("", name)
+	return namespace == nil || namespace.GetDeletionTimestamp() != nil
 }
 
-func (c *caches) namespace(name string) (*metav1.PartialObjectMetadata, bool) {
-	found, exists, err := c.namespaces.GetStore().GetByKey(name)
-	if err != nil || !exists {
-		return nil, false
-	}
-	namespace, ok := found.(*metav1.PartialObjectMetadata)
-	return namespace, ok
-}
-
-// liveNamespaceLabels asks the API server.
-func (c *caches) liveNamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
-	namespace, err := c.metadata.Resource(namespacesResource).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("read namespace %s: %w", name, err)
-	}
-	return namespace.Labels, nil
+// liveNamespace asks the API server.
+func (c *caches) liveNamespace(ctx context.Context, name string) (metav1.Object, error) {
+	return c.namespaces.read(ctx, "", name)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -38,6 +39,7 @@ type cluster struct {
 	port    int
 	keeper  *certs.Keeper
 	answers *admission.Admission
+	metrics *prometheus.Registry
 	stop    func()         // ends the webhook process, and waits for it
 	cni     inject.CNIMode // the default's if empty
 }
@@ -111,7 +113,8 @@ func (c *cluster) serve(t *testing.T) {
 	if c.cni != "" {
 		proxy.CNI = c.cni
 	}
-	answers, err := admission.New(admission.Options{Client: account, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Log: logr.Discard()})
+	c.metrics = prometheus.NewRegistry()
+	answers, err := admission.New(admission.Options{Client: account, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Log: logr.Discard(), Metrics: c.metrics})
 	must(t, err)
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: c.port, TLSOpts: []func(*tls.Config){func(o *tls.Config) {
 		o.GetCertificate, o.MinVersion = c.keeper.GetCertificate, tls.VersionTLS13
@@ -259,6 +262,11 @@ func documents(t *testing.T, path string) []*unstructured.Unstructured {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	must(t, err)
+	return split(t, data)
+}
+
+func split(t *testing.T, data []byte) []*unstructured.Unstructured {
+	t.Helper()
 	var all []*unstructured.Unstructured
 	for _, doc := range bytes.Split(data, []byte("\n---\n")) {
 		all = append(all, object(t, string(doc)))
@@ -285,15 +293,4 @@ func text(t *testing.T, u *unstructured.Unstructured, path ...string) string {
 func (c *cluster) unmeshed(t *testing.T) string {
 	t.Helper()
 	return realkube.Namespace(t, c.config, map[string]string{"appmesh.k8s.aws/sidecarInjectorWebhook": "disabled"})
-}
-
-// waitForCaches waits until the handlers know of the objects that were written to a namespace.
-func (c *cluster) waitForCaches(t *testing.T, namespace string, objects int) {
-	t.Helper()
-	eventually(t, "the caches follow", func() error {
-		if n := c.answers.Cached(namespace); n != objects {
-			return fmt.Errorf("%d of %d objects", n, objects)
-		}
-		return nil
-	})
 }

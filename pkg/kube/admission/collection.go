@@ -3,82 +3,130 @@ package admission
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/json" // reads names as the API server does: case matters
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
-// collection is a cache of all objects of one kind, as values of T. The objects are shared: nobody may change them.
-type collection[T any] struct {
+// collection is a cache of all objects of one kind. The objects are shared: nobody may change them.
+type collection struct {
+	kind     validate.Kind
 	resource schema.GroupVersionResource
-	client   dynamic.Interface
 	informer cache.SharedIndexInformer
+	// fetch asks the API server for one object.
+	fetch    func(ctx context.Context, namespace, name string) (any, error)
 	log      logr.Logger
 	counters *counters
+	// optional kinds may be absent.
+	optional bool
+	// lost is the version of the last list when the API server said that there is no such kind, or that we may not see it.
+	lost atomic.Pointer[string]
 }
 
-func newCollection[T any](client dynamic.Interface, resource schema.GroupVersionResource, log logr.Logger, counters *counters) (*collection[T], error) {
-	c := &collection[T]{resource: resource, client: client, log: log, counters: counters}
-	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
-	c.informer = dynamicinformer.NewFilteredDynamicInformer(client, resource, metav1.NamespaceAll, 0, indexers, nil).Informer()
+// clients are what collections are filled by.
+type clients struct {
+	objects  dynamic.Interface
+	metadata metadata.Interface
+}
+
+// newCollection makes a cache of whole objects, less what no rule reads.
+func newCollection(c clients, kind validate.Kind, version string, log logr.Logger, counters *counters) (*collection, error) {
+	resource := schema.GroupVersionResource{Group: kind.Group, Version: version, Resource: kind.Resource}
+	informer := dynamicinformer.NewFilteredDynamicInformer(c.objects, resource, metav1.NamespaceAll, 0, byNamespace, nil).Informer()
+	return (&collection{kind: kind, resource: resource, informer: informer, log: log, counters: counters,
+		fetch: func(ctx context.Context, namespace, name string) (any, error) {
+			return c.objects.Resource(resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+		}}).decoding()
+}
+
+// newMetadataCollection makes a cache of the metadata of objects: the API server does not send the rest.
+func newMetadataCollection(c clients, kind validate.Kind, version string, log logr.Logger, counters *counters) (*collection, error) {
+	resource := schema.GroupVersionResource{Group: kind.Group, Version: version, Resource: kind.Resource}
+	informer := metadatainformer.NewFilteredMetadataInformer(c.metadata, resource, metav1.NamespaceAll, 0, byNamespace, nil).Informer()
+	return (&collection{kind: kind, resource: resource, informer: informer, log: log, counters: counters,
+		fetch: func(ctx context.Context, namespace, name string) (any, error) {
+			return c.metadata.Resource(resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+		}}).decoding()
+}
+
+var byNamespace = cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
+
+func (c *collection) decoding() (*collection, error) {
 	if err := c.informer.SetTransform(c.decodeAny); err != nil {
-		return nil, fmt.Errorf("cache %s: %w", resource.GroupResource(), err)
+		return nil, fmt.Errorf("cache %s: %w", c.resource.GroupResource(), err)
 	}
 	return c, nil
 }
 
 // decodeAny is the informer's transform. What cannot be decoded stays in the store as it came, so that the informer
 // can go on; readers skip it.
-func (c *collection[T]) decodeAny(in any) (any, error) {
-	u, ok := in.(*unstructured.Unstructured)
-	if !ok {
-		return in, nil // decoded already: transforms may be called twice
+func (c *collection) decodeAny(in any) (any, error) {
+	object, err := c.decode(in)
+	if err == nil {
+		if object == nil {
+			return in, nil // decoded already: transforms may be called twice
+		}
+		validate.Slim(object)
+		return object, nil
 	}
-	object, err := decode[T](u)
-	if err != nil {
-		c.counters.undecodable.WithLabelValues(c.resource.Resource).Inc()
-		c.log.Error(err, "an object cannot be read and is left out", "resource", c.resource.Resource, "namespace", u.GetNamespace(), "name", u.GetName())
-		return u, nil
+	c.counters.undecodable.WithLabelValues(c.resource.Resource).Inc()
+	if known, ok := in.(metav1.Object); ok {
+		c.log.Error(err, "an object cannot be read and is left out", "resource", c.resource.Resource, "namespace", known.GetNamespace(), "name", known.GetName())
 	}
-	return object, nil
+	return in, nil
 }
 
-// decode goes through JSON, because that is what the types' own decoding is written for.
-func decode[T any](u *unstructured.Unstructured) (*T, error) {
-	unstructured.RemoveNestedField(u.Object, "metadata", "managedFields") // large, and nobody here reads it
-	raw, err := u.MarshalJSON()
-	if err != nil {
-		return nil, err
+// decode reads what the API server sent; nil for what it did not.
+func (c *collection) decode(in any) (metav1.Object, error) {
+	switch o := in.(type) {
+	case *unstructured.Unstructured:
+		unstructured.RemoveNestedField(o.Object, "metadata", "managedFields") // large, and nobody here reads it
+		raw, err := o.MarshalJSON()                                           // because that is what the types' own decoding is written for
+		if err != nil {
+			return nil, err
+		}
+		return c.kind.Decode(raw)
+	case *metav1.PartialObjectMetadata:
+		return o, nil
 	}
-	object := new(T)
-	if err := json.Unmarshal(raw, object); err != nil {
-		return nil, err
-	}
-	return object, nil
+	return nil, nil
 }
 
-// all returns what is cached of the whole cluster.
-func (c *collection[T]) all() []*T {
-	return typed[T](c.informer.GetStore().List())
+// mayBeAbsent lets the cluster be without the kind, or us without the right to list it: the collection is then not known,
+// and is filled when that changes.
+func (c *collection) mayBeAbsent() error {
+	c.optional = true
+	return c.informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
+		if !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+			cache.DefaultWatchErrorHandler(ctx, r, err)
+			return
+		}
+		version := c.informer.LastSyncResourceVersion()
+		if before := c.lost.Swap(&version); before == nil {
+			c.log.V(1).Info("rules about this kind are silent until it is there, and may be listed", "resource", c.resource.GroupResource().String(), "problem", err.Error())
+		}
+	})
 }
 
-// in returns what is cached of a namespace.
-func (c *collection[T]) in(namespace string) []*T {
-	found, err := c.informer.GetIndexer().ByIndex(cache.NamespaceIndex, namespace)
-	if err != nil { // only if the index does not exist
-		return nil
-	}
-	return typed[T](found)
+// known tells whether the cache has all objects of its kind.
+func (c *collection) known() bool {
+	lost := c.lost.Load()
+	return c.informer.HasSynced() && (lost == nil || *lost != c.informer.LastSyncResourceVersion())
 }
 
-// get returns one cached object, or nil.
-func (c *collection[T]) get(namespace, name string) *T {
+// cached returns one cached object as Kubernetes sees it, or nil.
+func (c *collection) cached(namespace, name string) metav1.Object {
 	key := name
 	if namespace != "" {
 		key = namespace + "/" + name
@@ -87,69 +135,39 @@ func (c *collection[T]) get(namespace, name string) *T {
 	if err != nil || !ok {
 		return nil
 	}
-	object, _ := found.(*T)
-	return object
-}
-
-func typed[T any](found []any) []*T {
-	objects := make([]*T, 0, len(found))
-	for _, item := range found {
-		if object, ok := item.(*T); ok {
-			objects = append(objects, object)
-		}
-	}
-	return objects
-}
-
-// live asks the API server; an empty namespace means all of them.
-func (c *collection[T]) live(ctx context.Context, namespace string) ([]*T, error) {
-	c.counters.live.WithLabelValues(c.resource.Resource).Inc()
-	list, err := c.client.Resource(c.resource).Namespace(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", c.resource.GroupResource(), err)
-	}
-	var objects []*T
-	for i := range list.Items {
-		decoded, _ := c.decodeAny(&list.Items[i]) // never fails: what it cannot decode comes back as it was
-		if object, ok := decoded.(*T); ok {
-			objects = append(objects, object)
-		}
-	}
-	return objects, nil
-}
-
-// cached returns one cached object as Kubernetes sees it, or nil.
-func (c *collection[T]) cached(namespace, name string) metav1.Object {
-	object := c.get(namespace, name)
-	if object == nil {
-		return nil // not a nil pointer, which as an interface would be something
-	}
-	known, _ := any(object).(metav1.Object)
-	return known
+	return decoded(found)
 }
 
 // list returns all that are cached as Kubernetes sees them.
-func (c *collection[T]) list() []metav1.Object {
+func (c *collection) list() []metav1.Object {
 	var objects []metav1.Object
 	for _, item := range c.informer.GetStore().List() {
-		if _, decoded := item.(*T); decoded {
-			objects = append(objects, item.(metav1.Object))
+		if object := decoded(item); object != nil {
+			objects = append(objects, object)
 		}
 	}
 	return objects
 }
 
+// decoded is nil for what could not be.
+func decoded(item any) metav1.Object {
+	if _, raw := item.(*unstructured.Unstructured); raw {
+		return nil
+	}
+	object, _ := item.(metav1.Object)
+	return object
+}
+
 // read asks the API server for one object.
-func (c *collection[T]) read(ctx context.Context, namespace, name string) (metav1.Object, error) {
+func (c *collection) read(ctx context.Context, namespace, name string) (metav1.Object, error) {
 	c.counters.live.WithLabelValues(c.resource.Resource).Inc()
-	u, err := c.client.Resource(c.resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	found, err := c.fetch(ctx, namespace, name)
 	if err != nil {
 		return nil, fmt.Errorf("get %s %s/%s: %w", c.resource.GroupResource(), namespace, name, err)
 	}
-	object, err := decode[T](u)
+	object, err := c.decode(found)
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s/%s: %w", c.resource.GroupResource(), namespace, name, err)
 	}
-	known, _ := any(object).(metav1.Object)
-	return known, nil
+	return object, nil
 }

@@ -16,7 +16,7 @@ import (
 // defaults completes new objects of one of App Mesh's kinds.
 type defaults struct {
 	kind   string
-	gather gatherer
+	caches *caches
 	log    logr.Logger
 }
 
@@ -48,15 +48,11 @@ func (d *defaults) Handle(ctx context.Context, request ctrladmission.Request) ct
 
 // complete asks the cached world, and the live one before it refuses: a mesh and its members are often applied together.
 func (d *defaults) complete(ctx context.Context, object validate.New) (validate.Defaults, error) {
-	world, err := d.gather(ctx, object.Namespace, false)
-	if err != nil {
-		d.log.Error(err, "the world is incomplete")
-	}
-	result, refusal := validate.Default(object, world)
+	result, refusal := validate.Default(object, d.caches.world(object.Namespace))
 	if refusal == nil {
 		return result, nil
 	}
-	world, err = d.gather(ctx, object.Namespace, true)
+	world, _, err := d.caches.liveWorld(ctx, object.Namespace)
 	if err != nil {
 		d.log.Error(err, "the cache's word stands", "namespace", object.Namespace)
 		return result, refusal

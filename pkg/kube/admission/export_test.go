@@ -1,7 +1,16 @@
 package admission
 
-// Cached counts the Canaries and autoscalers of a namespace that the handlers know of. Tests wait for it, because what
-// was written a moment ago is on its way.
-func (a *Admission) Cached(namespace string) int {
-	return len(a.caches.canaries.in(namespace)) + len(a.caches.hpas.in(namespace))
+import "github.com/sluice-mesh/sluice/pkg/mesh"
+
+// Indexed is the version of an object that the rules know of; empty for none. Tests wait for it, because what was written a
+// moment ago is on its way.
+func (a *Admission) Indexed(ref mesh.ObjectRef) string {
+	object := a.caches.relatives.Object(ref)
+	if object == nil {
+		return ""
+	}
+	return object.GetResourceVersion()
 }
+
+// Knows tells whether the rules know all objects of a kind.
+func (a *Admission) Knows(kind string) bool { return a.caches.relatives.Knows(kind) }

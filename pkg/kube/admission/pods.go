@@ -98,12 +98,12 @@ func (p *pods) namespaceLabels(ctx context.Context, namespace string) map[string
 	if _, labelled := labels[appmeshv1beta2.AnnotationSidecarInjectorWebhook]; known && labelled {
 		return labels
 	}
-	live, err := p.caches.liveNamespaceLabels(ctx, namespace)
+	live, err := p.caches.liveNamespace(ctx, namespace)
 	if err != nil {
 		p.log.Error(err, "the cache's word stands", "namespace", namespace)
 		return labels
 	}
-	return live
+	return live.GetLabels()
 }
 
 func (p *pods) deny(pod *inject.Pod, reason inject.Reason, message string) answerResponse {

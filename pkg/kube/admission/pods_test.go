@@ -45,7 +45,7 @@ func behind(t testing.TB, address string) *pods {
 		t.Fatal(err)
 	}
 	for name, mode := range map[string]string{"demo": "enabled", "kube-system": "enabled", "sluice-system": "enabled", "off": "disabled"} {
-		err := a.caches.namespaces.GetStore().Add(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		err := a.caches.namespaces.informer.GetStore().Add(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 			Name: name, Labels: map[string]string{appmeshv1beta2.AnnotationSidecarInjectorWebhook: mode},
 		}})
 		if err != nil {

@@ -1,15 +1,12 @@
 package admission_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -198,6 +195,9 @@ func TestDemoApplies(t *testing.T) {
 			if err := kube.Create(t.Context(), doc); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
+			if doc.GetKind() == "Mesh" { // other tests have one of that name
+				t.Cleanup(func() { must(t, c.as(t, canaryAccount, nil).Delete(context.Background(), doc)) })
+			}
 		}
 	}
 	for warning := range strings.SplitSeq(heard.take(), "\n") {
@@ -306,76 +306,6 @@ func TestWhatTheMeshWouldSay(t *testing.T) {
 	}
 }
 
-// TestRulebook applies every case of our own rules through the API server: the text that people see is the golden of
-// the rulebook. The world of a case is written as our canary process, which is not judged.
-func TestRulebook(t *testing.T) {
-	c := start(t)
-	var heard warnings
-	kube, unjudged := c.as(t, nil, &heard), c.as(t, canaryAccount, nil)
-	cases, err := filepath.Glob("../../validate/testdata/SL*/*.yaml")
-	must(t, err)
-	for _, path := range cases {
-		name := filepath.Base(filepath.Dir(path)) + "/" + strings.TrimSuffix(filepath.Base(path), ".yaml")
-		if strings.HasPrefix(name, "SL1") {
-			continue // these are about objects of a mesh, see TestWhatTheMeshWouldSay
-		}
-		if strings.Contains(name, "other-namespace") || strings.HasSuffix(name, "-version") || strings.HasSuffix(name, "SL018/bad-version") || strings.HasPrefix(name, "SL011/bad-namespace") {
-			continue // the case is about namespaces that this test changes, or about versions that the API server does not know
-		}
-		docs := slices.DeleteFunc(documents(t, path), func(u *unstructured.Unstructured) bool { return u.GetKind() == "Namespace" })
-		if !servedCase(t, path, docs) {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			heard.take()
-			namespace := c.unmeshed(t)
-			for _, doc := range docs {
-				measured(t, doc)
-			}
-			last := in(namespace, docs[len(docs)-1])
-			written := map[string]bool{}
-			for _, doc := range docs[:len(docs)-1] {
-				c.store(t, unjudged, in(namespace, doc))
-				written[doc.GetKind()+"/"+doc.GetName()] = true
-			}
-			c.waitForCaches(t, namespace, len(written))
-			var err error
-			if written[last.GetKind()+"/"+last.GetName()] {
-				last.SetResourceVersion(get(t, kube, last).GetResourceVersion())
-				err = kube.Update(t.Context(), last)
-			} else {
-				err = kube.Create(t.Context(), last)
-			}
-			var got strings.Builder
-			if err != nil {
-				for line := range strings.SplitSeq(refusal(err), "\n") {
-					fmt.Fprintf(&got, "Denied: %s\n", line)
-				}
-			}
-			if text := heard.take(); text != "" {
-				for line := range strings.SplitSeq(text, "\n") {
-					fmt.Fprintf(&got, "Warning: %s\n", line)
-				}
-			}
-			want, _ := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".out.txt") // a good case has none
-			if got.String() != string(want) {
-				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
-			}
-		})
-	}
-}
-
-// measured gives an autoscaler without metrics one of a container. The API server would give it one of whole pods, of which
-// SL011 has something to say.
-func measured(t *testing.T, doc *unstructured.Unstructured) {
-	t.Helper()
-	if _, has, _ := unstructured.NestedSlice(doc.Object, "spec", "metrics"); has || doc.GetKind() != "HorizontalPodAutoscaler" {
-		return
-	}
-	metric := object(t, `{apiVersion: v1, kind: X, spec: {type: ContainerResource, containerResource: {name: cpu, container: app, target: {type: Utilization, averageUtilization: 80}}}}`)
-	must(t, unstructured.SetNestedSlice(doc.Object, []any{metric.Object["spec"]}, "spec", "metrics"))
-}
-
 // TestAutoscalersOfWholePods: the default metric of the API server counts the proxy, too, and its author is told, even before
 // there is a Canary.
 func TestAutoscalersOfWholePods(t *testing.T) {
@@ -388,36 +318,6 @@ func TestAutoscalersOfWholePods(t *testing.T) {
 		if got := heard.take(); strings.Count(got, "spec.metrics[0]: SL011: cpu of type Resource is that of whole pods") != want {
 			t.Errorf("%s: %q", mode, got)
 		}
-	}
-}
-
-// servedCase tells whether a case of the rulebook is one that the webhook is asked about: a write at apply, of kinds that
-// it is sent and keeps in its caches.
-func servedCase(t *testing.T, path string, docs []*unstructured.Unstructured) bool {
-	t.Helper()
-	raw, err := os.ReadFile(path)
-	must(t, err)
-	if bytes.Contains(raw, []byte("# place: ")) || bytes.Contains(raw, []byte("# world: ")) || strings.Contains(filepath.Base(path), "delete") {
-		return false
-	}
-	for _, doc := range docs {
-		switch doc.GetKind() {
-		case "Canary", "HorizontalPodAutoscaler":
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// store writes an object with its status, which has an endpoint of its own.
-func (c *cluster) store(t *testing.T, kube client.Client, object *unstructured.Unstructured) {
-	t.Helper()
-	status, has := object.Object["status"]
-	must(t, kube.Create(t.Context(), object))
-	if has {
-		object.Object["status"] = status
-		must(t, kube.Status().Update(t.Context(), object))
 	}
 }
 

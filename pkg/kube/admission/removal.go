@@ -60,14 +60,14 @@ func (c *caches) members() mesh.Snapshot {
 		VirtualNodes: c.nodes.all(), VirtualServices: c.services.all(), VirtualRouters: c.routers.all(),
 		VirtualGateways: c.gateways.all(), GatewayRoutes: c.routes.all(),
 	}
-	for _, namespace := range typed[metav1.PartialObjectMetadata](c.namespaces.GetStore().List()) {
+	for _, namespace := range as[metav1.PartialObjectMetadata](c.namespaces.informer.GetStore().List()) {
 		s.Namespaces = append(s.Namespaces, &corev1.Namespace{ObjectMeta: namespace.ObjectMeta})
 	}
 	return s
 }
 
 func (c *caches) liveMembers(ctx context.Context) (s mesh.Snapshot, err error) {
-	namespaces, err := c.metadata.Resource(namespacesResource).List(ctx, metav1.ListOptions{})
+	namespaces, err := c.metadata.Resource(c.namespaces.resource).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return s, fmt.Errorf("list namespaces: %w", err)
 	}

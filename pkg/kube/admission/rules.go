@@ -2,77 +2,110 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	admissionv1 "k8s.io/api/admission/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/json" // reads names as the API server does: case matters
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
 // rules answers for objects of one kind by the rulebook.
-type rules[T any] struct {
-	check    func(old, new *T, world validate.World) []validate.Finding
-	gather   gatherer
+type rules struct {
+	kind     validate.Kind
+	caches   *caches
 	counters *counters
 	log      logr.Logger
 }
 
-// gatherer collects the world around a request. A live one is asked for before a refusal.
-type gatherer func(ctx context.Context, namespace string, live bool) (validate.World, error)
-
 // Handle implements admission.Handler.
-func (v *rules[T]) Handle(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
-	if request.Operation != admissionv1.Create && request.Operation != admissionv1.Update {
-		return ctrladmission.Allowed("")
+func (v *rules) Handle(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
+	switch request.Operation {
+	case admissionv1.Create, admissionv1.Update:
+		return v.write(ctx, request)
+	case admissionv1.Delete:
+		return v.deletion(ctx, request)
 	}
-	object := new(T)
-	if err := json.Unmarshal(request.Object.Raw, object); err != nil {
+	return ctrladmission.Allowed("")
+}
+
+// write judges what somebody wants to store.
+func (v *rules) write(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
+	object, err := v.kind.Decode(request.Object.Raw)
+	if err != nil {
 		return malformed(err)
 	}
-	if leaving(request.Object.Raw) {
+	if v.kind.Check == nil || object.GetDeletionTimestamp() != nil {
 		return ctrladmission.Allowed("") // nobody may be kept from taking a finalizer off
 	}
 	// An old object that cannot be read does not count: then this is as good as new.
-	var old *T
+	var old metav1.Object
 	if len(request.OldObject.Raw) > 0 {
-		before := new(T)
-		if json.Unmarshal(request.OldObject.Raw, before) == nil {
+		if before, err := v.kind.Decode(request.OldObject.Raw); err == nil {
 			old = before
 		}
 	}
-	findings := v.findings(ctx, request.Namespace, old, object)
-	v.counters.found(findings)
-	response := respond(findings, v.log.WithValues("kind", request.Kind.Kind, "namespace", request.Namespace, "name", request.Name))
-	response.Warnings = append(response.Warnings, validate.UnknownFields[T](request.OldObject.Raw, request.Object.Raw)...)
+	response := v.judge(ctx, request, func(world validate.World) []validate.Finding { return v.kind.Check(old, object, world) })
+	if v.kind.Unknown != nil {
+		response.Warnings = append(response.Warnings, v.kind.Unknown(request.OldObject.Raw, request.Object.Raw)...)
+	}
 	return response
 }
 
-// findings asks the cached world, and the live one before it refuses, or says that something is missing: what belongs
+// deletion judges what somebody wants to delete. What is on its way out already, or goes with its namespace, is nobody's
+// to hold; nor is what cannot be read.
+func (v *rules) deletion(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
+	object, err := v.kind.Decode(request.OldObject.Raw)
+	if err != nil || object.GetDeletionTimestamp() != nil || v.caches.namespaceLeaving(request.Namespace) {
+		return ctrladmission.Allowed("")
+	}
+	return v.judge(ctx, request, func(world validate.World) []validate.Finding { return validate.Deletion(v.kind.Name, object, world) })
+}
+
+// settling is the time that what was applied a moment ago has to arrive in the caches before it is called missing.
+const settling = 50 * time.Millisecond
+
+// judge asks the cached world, and the live one before it refuses, or says that something is missing: what belongs
 // together is often applied together, faster than caches follow.
-func (v *rules[T]) findings(ctx context.Context, namespace string, old, object *T) []validate.Finding {
+func (v *rules) judge(ctx context.Context, request ctrladmission.Request, check func(validate.World) []validate.Finding) ctrladmission.Response {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
-	world, err := v.gather(ctx, namespace, false)
-	if err != nil {
-		v.log.Error(err, "the world is incomplete")
+	log := v.log.WithValues("kind", request.Kind.Kind, "namespace", request.Namespace, "name", request.Name, "operation", request.Operation)
+	findings := check(v.caches.world(request.Namespace))
+	if validate.Doubtful(findings) {
+		if slices.ContainsFunc(findings, func(f validate.Finding) bool { return validate.Missing(f.Rule) }) {
+			time.Sleep(settling)
+		}
+		switch world, leaving, err := v.caches.liveWorld(ctx, request.Namespace); {
+		case err != nil:
+			log.Error(err, "the cache's word stands")
+		case leaving:
+			findings = nil
+		default:
+			findings = check(world)
+		}
 	}
-	findings := v.check(old, object, world)
-	if !validate.Doubtful(findings) {
-		return findings
+	v.counters.found(findings)
+	return respond(findings, log)
+}
+
+// byKind hands requests to the rules of their kinds.
+type byKind map[schema.GroupKind]*rules
+
+// Handle implements admission.Handler.
+func (k byKind) Handle(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
+	if rules := k[schema.GroupKind{Group: request.Kind.Group, Kind: request.Kind.Kind}]; rules != nil {
+		return rules.Handle(ctx, request)
 	}
-	world, err = v.gather(ctx, namespace, true)
-	if err != nil {
-		v.log.Error(err, "the cache's word stands", "namespace", namespace)
-		return findings
-	}
-	return v.check(old, object, world)
+	return ctrladmission.Allowed("")
 }
 
 // respond turns findings into an answer.
@@ -103,39 +136,30 @@ func leaving(raw []byte) bool {
 	return json.Unmarshal(raw, &in) == nil && in.Metadata.DeletionTimestamp != nil
 }
 
-// alone is for rules that look at nothing but the object.
-func alone(context.Context, string, bool) (validate.World, error) { return validate.World{}, nil }
-
-// releases gathers what has to do with the releases of a namespace.
-func (c *caches) releases(ctx context.Context, namespace string, live bool) (validate.World, error) {
+// world is what is around the objects of a namespace, as the caches have it.
+func (c *caches) world(namespace string) validate.World {
 	labels, _ := c.namespaceLabels(namespace)
-	world := validate.World{Cluster: c.relatives.index, NamespaceLabels: labels, Meshes: c.meshes.all()}
-	if live {
-		world.Cluster = c.relatives.live(ctx)
+	return validate.World{
+		Objects: cachedObjects{c}, Cluster: c.relatives, NamespaceLabels: labels,
+		Meshes: c.meshes.all(), VirtualGateways: c.gateways.all(),
 	}
-	return world, nil
 }
 
-// membership gathers what an object of a namespace may belong to.
-func (c *caches) membership(ctx context.Context, namespace string, live bool) (validate.World, error) {
-	if !live {
-		labels, _ := c.namespaceLabels(namespace)
-		return validate.World{NamespaceLabels: labels, Meshes: c.meshes.all(), VirtualGateways: c.gateways.all()}, nil
+// liveWorld is the same, as the API server has it now, and whether the namespace is being deleted.
+func (c *caches) liveWorld(ctx context.Context, namespace string) (world validate.World, leaving bool, err error) {
+	world = c.world(namespace)
+	world.Objects = &liveObjects{cachedObjects: cachedObjects{c}, ctx: ctx, known: map[mesh.ObjectRef]metav1.Object{}}
+	world.Cluster = c.relatives.live(ctx)
+	if namespace != "" {
+		live, err := c.liveNamespace(ctx, namespace)
+		if err != nil {
+			return world, false, err
+		}
+		world.NamespaceLabels, leaving = live.GetLabels(), live.GetDeletionTimestamp() != nil
 	}
-	labels, err := c.liveNamespaceLabels(ctx, namespace)
-	if err != nil {
-		return validate.World{}, err
+	if world.Meshes, err = c.meshes.live(ctx, ""); err != nil {
+		return world, leaving, err
 	}
-	meshes, err := c.meshes.live(ctx, "")
-	if err != nil {
-		return validate.World{}, err
-	}
-	gateways, err := c.gateways.live(ctx, "")
-	return validate.World{NamespaceLabels: labels, Meshes: meshes, VirtualGateways: gateways}, err
+	world.VirtualGateways, err = c.gateways.live(ctx, "")
+	return world, leaving, err
 }
-
-// The rules of releases, as handlers.
-type (
-	canaryRules = rules[canaryv1beta1.Canary]
-	hpaRules    = rules[autoscalingv2.HorizontalPodAutoscaler]
-)

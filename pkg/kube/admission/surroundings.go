@@ -9,50 +9,20 @@ import (
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
-	"github.com/sluice-mesh/sluice/pkg/validate"
 )
-
-// surroundings gathers what an object of the mesh leads to.
-func (c *caches) surroundings(ctx context.Context, _ string, live bool) (validate.World, error) {
-	if live {
-		return validate.World{
-			Objects: &liveObjects{cachedObjects: cachedObjects{c}, ctx: ctx, known: map[mesh.ObjectRef]metav1.Object{}},
-			Cluster: c.relatives.live(ctx),
-		}, nil
-	}
-	return validate.World{Objects: cachedObjects{c}, Cluster: c.relatives.index}, nil
-}
-
-// reader is a collection whose objects are asked for one by one.
-type reader interface {
-	// cached gives an object, or nil.
-	cached(namespace, name string) metav1.Object
-	// list gives all that are cached.
-	list() []metav1.Object
-	// read asks the API server.
-	read(ctx context.Context, namespace, name string) (metav1.Object, error)
-}
-
-// readers are the collections of the mesh by kind.
-func (c *caches) readers() map[string]reader {
-	return map[string]reader{
-		mesh.KindMesh: c.meshes, mesh.KindVirtualNode: c.nodes, mesh.KindVirtualService: c.services, mesh.KindVirtualRouter: c.routers,
-		mesh.KindVirtualGateway: c.gateways, mesh.KindGatewayRoute: c.routes, mesh.KindBackendGroup: c.groups,
-	}
-}
 
 // cachedObjects finds in the caches.
 type cachedObjects struct{ *caches }
 
 // Object implements mesh.Objects.
 func (o cachedObjects) Object(ref mesh.ObjectRef) metav1.Object {
-	return o.readers()[ref.Kind].cached(ref.Namespace, ref.Name)
+	return o.collections[ref.Kind].cached(ref.Namespace, ref.Name)
 }
 
 // Named implements mesh.Objects.
 func (o cachedObjects) Named(kind, name string) []metav1.Object {
 	var found []metav1.Object
-	for _, object := range o.readers()[kind].list() {
+	for _, object := range o.collections[kind].list() {
 		if mesh.NameOf(object) == name {
 			found = append(found, object)
 		}
@@ -94,7 +64,7 @@ func (o *liveObjects) Object(ref mesh.ObjectRef) metav1.Object {
 	if len(o.known) == maxLive {
 		return o.cachedObjects.Object(ref)
 	}
-	object, err := o.readers()[ref.Kind].read(o.ctx, ref.Namespace, ref.Name)
+	object, err := o.collections[ref.Kind].read(o.ctx, ref.Namespace, ref.Name)
 	if err != nil && !apierrors.IsNotFound(err) {
 		object = o.cachedObjects.Object(ref)
 	}
