@@ -1,6 +1,9 @@
 package gate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Standard is what the continuous judge holds a release to.
 type Standard struct {
@@ -25,6 +28,15 @@ type Evidence struct {
 	// Collapsing says that in the newest tick most of the canary's requests were bad, and not the primary's. Whoever reads
 	// the counters does well to look again soon: if that goes on, it is a crash.
 	Collapsing bool
+	// Suspicious says that in the newest tick some of the canary's requests were bad, and not the primary's, which may be
+	// where a collapse begins. Whoever reads the counters does well to look ahead, too.
+	Suspicious bool
+}
+
+// Clone is evidence of its own: what is added to one of both is not in the other.
+func (e Evidence) Clone() Evidence {
+	e.Measures = slices.Clone(e.Measures)
+	return e
 }
 
 // MeasureEvidence is what a rollout has shown about one measure.
@@ -57,7 +69,7 @@ func (e *Evidence) Add(s Standard, t Tick, compare bool) {
 		e.Measures = make([]MeasureEvidence, len(s.Measures))
 	}
 	e.Ticks++
-	e.Crash, e.Collapsing = "", false
+	e.Crash, e.Collapsing, e.Suspicious = "", false, false
 	if compare {
 		e.Crash = t.crash()
 	}
@@ -68,6 +80,7 @@ func (e *Evidence) Add(s Standard, t Tick, compare bool) {
 		}
 		e.Measures[i].add(m, canary, primary, s.limit())
 		e.Collapsing = e.Collapsing || e.Measures[i].collapse.ticks > 0
+		e.Suspicious = e.Suspicious || canary.Bad >= suspicious && worse(canary, primary)
 		if e.Crash == "" && e.Measures[i].collapse.complete() {
 			e.Crash = CrashCollapse
 		}

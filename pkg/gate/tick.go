@@ -121,13 +121,19 @@ type collapse struct {
 func (c *collapse) add(canary, primary Counts) {
 	switch {
 	case canary.Requests == 0: // says nothing
-	case canary.share() > 0.5 && primary.share() <= canary.share()/4:
+	case canary.share() > 0.5 && worse(canary, primary):
 		c.ticks++
 		c.bad += canary.Bad
 	default:
 		*c = collapse{}
 	}
 }
+
+// worse tells that of the primary's requests at most a quarter as large a part was bad.
+func worse(canary, primary Counts) bool { return primary.share() <= canary.share()/4 }
+
+// suspicious is how many bad requests in one tick are worth another look soon.
+const suspicious = 3
 
 // complete tells whether the row is long enough. In one tick, or with few requests, it may be one client's batch.
 func (c collapse) complete() bool { return c.ticks >= 2 && c.bad >= 20 }

@@ -100,9 +100,10 @@ func (p *poll) of(pod Pod) *gate.History {
 func (s *shell) pollLoop(ctx context.Context, key types.NamespacedName, p *poll) {
 	ticker := s.clock.NewTicker(s.pollInterval)
 	defer ticker.Stop()
+	take := p.tick
 	for {
 		changed := s.pollOnce(ctx, p)
-		look, soon := p.tick(s.clock.Now())
+		look, soon := take(s.clock.Now())
 		if (changed || look) && ctx.Err() == nil {
 			s.wake(key) // a pod was lost or found again, which the conditions say; or there is a verdict
 		}
@@ -114,7 +115,9 @@ func (s *shell) pollLoop(ctx context.Context, key types.NamespacedName, p *poll)
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
+			take = p.tick
 		case <-again:
+			take = p.between
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package canary
 
 import (
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -26,6 +25,15 @@ type trial struct {
 	until time.Time
 	// verdict is what the newest pass knows.
 	verdict gate.Verdict
+	// ahead is what was seen since the newest tick, if that looked suspicious; nil otherwise.
+	ahead *ahead
+}
+
+// ahead is a look between two ticks. It becomes evidence only if it shows a collapse: a burst of failures would count several
+// times if every look were a tick.
+type ahead struct {
+	evidence gate.Evidence
+	until    time.Time
 }
 
 // continuously says what the judge has to know of a Canary, and gives its evidence to an observation.
@@ -40,11 +48,10 @@ func (p *poll) continuously(c *canaryv1beta1.Canary, obs *canary.Observation) {
 	primary, target := canary.CalledNodes(c)
 	t.nodes = [2]types.NamespacedName{{Namespace: c.Namespace, Name: target}, {Namespace: c.Namespace, Name: primary}}
 	if id := canary.RolloutID(c); t.rollout != id {
-		t.rollout, t.evidence = id, canary.RecordedEvidence(c)
+		t.rollout, t.evidence, t.ahead = id, canary.RecordedEvidence(c), nil
 	}
 	t.compares = canary.Compares(c)
-	seen := t.evidence
-	seen.Measures = slices.Clone(seen.Measures)
+	seen := t.evidence.Clone()
 	obs.Evidence = &seen
 	t.verdict = t.standard.Judge(seen).Verdict
 }
@@ -59,19 +66,46 @@ func (p *poll) tick(now time.Time) (look, soon bool) {
 	if !t.on || !now.After(from) {
 		return false, false
 	}
-	t.until = now
+	t.until, t.ahead = now, nil
 	if from.IsZero() {
 		return false, false // the first readings are what later ones are compared with
 	}
+	p.take(&t.evidence, from, now)
+	verdict := t.standard.Judge(t.evidence).Verdict
+	return verdict != t.verdict, t.evidence.Collapsing || t.evidence.Suspicious
+}
+
+// between is tick for a reading that came soon.
+func (p *poll) between(now time.Time) (look, soon bool) {
+	p.mu.Lock()
+	t := &p.trial
+	if !t.on || t.evidence.Collapsing || !now.After(t.until) {
+		p.mu.Unlock()
+		return p.tick(now)
+	}
+	defer p.mu.Unlock()
+	if t.ahead == nil {
+		t.ahead = &ahead{evidence: t.evidence.Clone(), until: t.until}
+	}
+	p.take(&t.ahead.evidence, t.ahead.until, now)
+	t.ahead.until = now
+	if t.ahead.evidence.Crash == "" {
+		return false, t.ahead.evidence.Collapsing
+	}
+	t.evidence, t.until, t.ahead = t.ahead.evidence, now, nil
+	return t.standard.Judge(t.evidence).Verdict != t.verdict, false
+}
+
+// take adds to evidence what both versions counted in a span.
+func (p *poll) take(evidence *gate.Evidence, from, to time.Time) {
+	t := &p.trial
 	tick := gate.Tick{
-		Canary:  p.arm(&p.history, t.nodes[0], false, from, now),
-		Primary: p.arm(&p.primary, t.nodes[1], true, from, now),
+		Canary:  p.arm(&p.history, t.nodes[0], false, from, to),
+		Primary: p.arm(&p.primary, t.nodes[1], true, from, to),
 	}
 	// A primary that cannot be read is no primary without requests: nothing can be compared with it.
 	blind := tick.Primary.Requests == 0 && len(p.primary.Unreachable()) > 0
-	t.evidence.Add(t.standard, tick, t.compares && !blind)
-	verdict := t.standard.Judge(t.evidence).Verdict
-	return verdict != t.verdict, t.evidence.Collapsing
+	evidence.Add(t.standard, tick, t.compares && !blind)
 }
 
 // arm is what one version did in a tick.
