@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -28,11 +29,11 @@ type arm struct {
 var arms = []arm{
 	{
 		name: "sluice", title: "Sluice, continuous judge",
-		interval: 10 * time.Second, window: 10 * time.Second, threshold: 5, gate: "{mode: Continuous}", together: 7,
+		interval: 10 * time.Second, window: 10 * time.Second, threshold: 5, gate: "{mode: Continuous}", together: 10,
 	},
 	{
 		name: "flagger-fastest", title: "Flagger, fastest: interval 10s, threshold 1, window 10s",
-		flagger: true, interval: 10 * time.Second, window: 10 * time.Second, threshold: 1, together: 7,
+		flagger: true, interval: 10 * time.Second, window: 10 * time.Second, threshold: 1, together: 10,
 	},
 	{
 		name: "flagger-tutorial", title: "Flagger, tutorial: interval 1m, threshold 5, window 1m",
@@ -59,23 +60,29 @@ func (a arm) measure(ctx context.Context, c *walkthrough.Cluster, runs int) (res
 		for i := len(r.runs); i < min(runs, len(r.runs)+a.together); i++ {
 			batch = append(batch, &release{arm: a, cluster: c, namespace: fmt.Sprintf("%s-%02d", a.name, i), failAfter: a.onset(i, runs)})
 		}
-		if err := each(ctx, batch, (*release).setUp); err != nil {
-			return r, err
-		}
-		before := readLoad()
-		if err := each(ctx, batch, (*release).run); err != nil {
-			return r, err
-		}
-		r.busy = append(r.busy, busy(before, readLoad()))
-		for _, one := range batch {
-			r.runs = append(r.runs, one.seen)
-			fmt.Fprintf(os.Stderr, "%s: %s\n", one.namespace, one.seen)
-		}
-		if err := each(ctx, batch, (*release).remove); err != nil {
+		err := r.add(ctx, batch)
+		if err := errors.Join(err, each(context.WithoutCancel(ctx), batch, (*release).remove)); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
+}
+
+// add sets up a batch of releases and measures them.
+func (r *result) add(ctx context.Context, batch []*release) error {
+	if err := each(ctx, batch, (*release).setUp); err != nil {
+		return err
+	}
+	before := readLoad()
+	if err := each(ctx, batch, (*release).run); err != nil {
+		return err
+	}
+	r.busy = append(r.busy, busy(before, readLoad()))
+	for _, one := range batch {
+		r.runs = append(r.runs, one.seen)
+		fmt.Fprintf(os.Stderr, "%s: %s\n", one.namespace, one.seen)
+	}
+	return nil
 }
 
 // onset is the request at which the canary of run i of all begins to fail: spread evenly over the interval, from a second
