@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // sysctls are the kernel's settings that Up, the kubelet and kube-proxy change
 // on the whole machine.
 var sysctls = []string{
+	watchersSetting,
 	"net.ipv4.ip_forward",
 	"net.netfilter.nf_conntrack_tcp_be_liberal",
 	"kernel.keys.root_maxbytes",
@@ -21,6 +23,26 @@ var sysctls = []string{
 	"kernel.panic_on_oops",
 	"vm.overcommit_memory",
 	"vm.panic_on_oom",
+}
+
+// watchersSetting bounds how many watchers of files a user may have. An Envoy of ours has four, all Envoys of a node are one
+// user's, and many kernels allow 128.
+const watchersSetting = "fs.inotify.max_user_instances"
+
+// allowWatchers makes room for the Envoys of a node full of pods, unless there is enough already.
+func allowWatchers() error {
+	const enough = 8192
+	text, err := os.ReadFile(sysctlFile(watchersSetting))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", watchersSetting, err)
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && n >= enough {
+		return nil
+	}
+	if err := os.WriteFile(sysctlFile(watchersSetting), []byte(strconv.Itoa(enough)+"\n"), 0o644); err != nil {
+		return fmt.Errorf("set %s to %d: %w", watchersSetting, enough, err)
+	}
+	return nil
 }
 
 func sysctlFile(name string) string {

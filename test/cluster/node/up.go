@@ -112,6 +112,9 @@ func prepare(p programs) (settings, error) {
 	if err := rememberSysctls(); err != nil {
 		return settings{}, err
 	}
+	if err := allowWatchers(); err != nil {
+		return settings{}, err
+	}
 	if err := writeCredentials(); err != nil {
 		return settings{}, err
 	}
