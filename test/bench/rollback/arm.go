@@ -22,6 +22,8 @@ type arm struct {
 	interval, window time.Duration
 	threshold        int
 	gate             string
+	// rate is how many requests a second the canary gets at its first weight.
+	rate int
 	// together is how many releases run at a time.
 	together int
 }
@@ -29,15 +31,16 @@ type arm struct {
 var arms = []arm{
 	{
 		name: "sluice", title: "Sluice, continuous judge",
-		interval: 10 * time.Second, window: 10 * time.Second, threshold: 5, gate: "{mode: Continuous}", together: 10,
+		interval: 10 * time.Second, window: 10 * time.Second, threshold: 5, gate: "{mode: Continuous}", rate: 50, together: 5,
 	},
 	{
 		name: "flagger-fastest", title: "Flagger, fastest: interval 10s, threshold 1, window 10s",
-		flagger: true, interval: 10 * time.Second, window: 10 * time.Second, threshold: 1, together: 10,
+		flagger: true, interval: 10 * time.Second, window: 10 * time.Second, threshold: 1, rate: 50, together: 5,
 	},
 	{
+		// Flagger looks at rates, so that fewer requests change nothing for it, and all releases can run at a time.
 		name: "flagger-tutorial", title: "Flagger, tutorial: interval 1m, threshold 5, window 1m",
-		flagger: true, interval: time.Minute, window: time.Minute, threshold: 5, together: 20,
+		flagger: true, interval: time.Minute, window: time.Minute, threshold: 5, rate: 5, together: 20,
 	},
 }
 
@@ -85,11 +88,11 @@ func (r *result) add(ctx context.Context, batch []*release) error {
 	return nil
 }
 
-// onset is the request at which the canary of run i of all begins to fail: spread evenly over the interval, from a second
+// onset is the number of the request at which the canary of run i of all begins to fail: spread evenly over the interval, from a second
 // after it got its first request on.
 func (a arm) onset(i, runs int) int {
 	first, last := time.Second, a.interval
-	return int((first + (last-first)*time.Duration(i)/time.Duration(runs)).Seconds() * canaryRate)
+	return int((first + (last-first)*time.Duration(i)/time.Duration(runs)).Seconds() * float64(a.rate))
 }
 
 // install brings up whoever looks after the releases, and takes the other one down, since both would act on the same Canaries.

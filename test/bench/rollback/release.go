@@ -17,11 +17,8 @@ import (
 //go:embed release.yaml
 var releaseManifest string
 
-// The load: the callers together send so much that the canary gets canaryRate requests a second at its first weight.
-const (
-	canaryRate  = 50
-	firstWeight = 80
-)
+// firstWeight is that of the first step, in percent; the second and last one is 90.
+const firstWeight = 80
 
 // clients are the callers, each with an Envoy of its own.
 var clients = []string{"client-1", "client-2"}
@@ -103,7 +100,7 @@ func (r *release) run(ctx context.Context) error {
 
 // load asks from inside a client's pod until it is told to finish.
 func (r *release) load(ctx context.Context, client string) (finish func() (*tally.Tally, error), err error) {
-	rate := canaryRate * 100 / firstWeight / len(clients)
+	rate := max(r.rate*100/firstWeight/len(clients), 1)
 	cmd := r.cluster.Command(ctx, "-n", r.namespace, "exec", "-i", "deployment/"+client, "-c", "app", "--",
 		"/probe", "ask", "--until-eof", "--times", "--rate", fmt.Sprint(rate), "http://web:8080/")
 	stdin, err := cmd.StdinPipe()
@@ -125,10 +122,19 @@ func (r *release) load(ctx context.Context, client string) (finish func() (*tall
 	}, nil
 }
 
+// remove deletes everything. A mesh goes last: it stays as long as it has members.
 func (r *release) remove(ctx context.Context) error {
-	_, err := r.cluster.Run(ctx, "-n", r.namespace, "delete", "canary/web", "--wait=false", "--ignore-not-found")
-	_, err2 := r.cluster.Run(ctx, "-n", r.namespace, "delete", "virtualservices,virtualrouters,virtualnodes", "--all", "--wait=false")
-	_, err3 := r.cluster.Run(ctx, "delete", "namespace/"+r.namespace, "--timeout=120s")
-	_, err4 := r.cluster.Run(ctx, "delete", "meshes.appmesh.k8s.aws/"+r.namespace, "--ignore-not-found", "--wait=false")
-	return errors.Join(err, err2, err3, err4)
+	var failed error
+	for _, args := range [][]string{
+		{"-n", r.namespace, "delete", "canary/web", "--wait=false", "--ignore-not-found"},
+		{"-n", r.namespace, "delete", "virtualservices,virtualrouters,virtualnodes", "--all", "--wait=false"},
+		{"delete", "namespace/" + r.namespace, "--wait=false", "--ignore-not-found"},
+	} {
+		_, err := r.cluster.Run(ctx, args...)
+		failed = errors.Join(failed, err)
+	}
+	return errors.Join(failed, walkthrough.Eventually(ctx, time.Minute, "remove the mesh", func(ctx context.Context) error {
+		_, err := r.cluster.Run(ctx, "delete", "meshes.appmesh.k8s.aws/"+r.namespace, "--ignore-not-found", "--wait=false")
+		return err
+	}))
 }

@@ -80,8 +80,8 @@ type result struct {
 	busy []float64
 }
 
-const header = `| | runs | first halt, median s | weight 0 in the callers' Envoys: min, median, p95, max s | failed requests, median | of others | weight rose afterwards | processors in use |
-|---|---|---|---|---|---|---|---|`
+const header = `| | runs | requests/s on the canary | first halt, median s | weight 0 in the callers' Envoys: min, median, p95, max s | failed requests, median | of others | weight rose afterwards | processors in use |
+|---|---|---|---|---|---|---|---|---|`
 
 func (r result) row() string {
 	var halt, gone []float64
@@ -97,7 +97,7 @@ func (r result) row() string {
 	for _, b := range r.busy {
 		use += b / float64(len(r.busy))
 	}
-	return fmt.Sprintf("| %s | %d | %.1f | %.2f, %.2f, %.2f, %.2f | %.0f | %d | %d | %.0f %% |", r.arm.title, len(r.runs), quantile(halt, 0.5),
+	return fmt.Sprintf("| %s | %d | %d | %.1f | %.2f, %.2f, %.2f, %.2f | %.0f | %d | %d | %.0f %% |", r.arm.title, len(r.runs), r.arm.rate, quantile(halt, 0.5),
 		quantile(gone, 0), quantile(gone, 0.5), quantile(gone, 0.95), quantile(gone, 1), quantile(failed, 0.5), others, rose, 100*use)
 }
 
