@@ -53,10 +53,11 @@ test-unit: ## All Go tests of the product, with a real kube-apiserver, etcd, Env
 	SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets SLUICE_ENVOY=$$envoy SLUICE_PROMETHEUS=$$prometheus go test $(TEST_FLAGS) -timeout 20m ./...
 
 .PHONY: test-modules
-test-modules: ## The tests of the cluster tool, of the API's conformance and of the chart, in modules of their own
+test-modules: ## The tests of the cluster tool, of the API's conformance, of the chart and with cert-manager, in modules of their own
 	go -C test/cluster test $(TEST_FLAGS) ./...
 	go -C test/conformance test $(TEST_FLAGS) ./...
-	assets=$$($(CLUSTER) assets) && SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets go -C test/partners/helm test $(TEST_FLAGS) ./...
+	assets=$$($(CLUSTER) assets) && for partner in helm certmanager; do \
+	  SLUICE_REQUIRE=1 KUBEBUILDER_ASSETS=$$assets go -C test/partners/$$partner test $(TEST_FLAGS) ./... || exit 1; done
 
 .PHONY: test-walkthrough
 E2E_TIMEOUT := 40m

@@ -125,3 +125,22 @@ func sortArguments(u unstructured.Unstructured) {
 		_ = unstructured.SetNestedSlice(u.Object, containers, "spec", "template", "spec", "containers")
 	}
 }
+
+// TestTheDemoIsTheSame: what the chart brings of the demo is all of it but the application and its release.
+func TestTheDemoIsTheSame(t *testing.T) {
+	want := objects(t, realkube.Kustomize(t, filepath.Join(config, "demo")))
+	got := objects(t, render(t, "helm 4", "demo: {enabled: true}"))
+	compared := 0
+	for key := range want {
+		if strings.HasSuffix(key, "/podinfo") {
+			continue
+		}
+		compared++
+		if diff := cmp.Diff(want[key], got[key]); diff != "" {
+			t.Errorf("%s differs (-config +chart): run `make generate`, or list its file in charts/gen\n%s", key, diff)
+		}
+	}
+	if compared < 8 {
+		t.Errorf("only %d objects", compared)
+	}
+}
