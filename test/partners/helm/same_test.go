@@ -103,6 +103,9 @@ func objects(t *testing.T, manifests string) map[string]map[string]any {
 		for _, own := range []string{"helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/part-of"} {
 			delete(labels, own)
 		}
+		if len(labels) == 0 {
+			labels = nil // none at all
+		}
 		u.SetLabels(labels)
 		sortArguments(u)
 		if all[key] != nil {
