@@ -38,6 +38,10 @@ image: ## Build the three images with Docker
 	for target in sluice sluice-proxy sluice-loadtester; do \
 	  docker build --target $$target --build-arg VERSION=$(VERSION) -t ghcr.io/sluice-mesh/$$target:$(VERSION) . || exit 1; done
 
+.PHONY: krew
+krew: ## Pack kubectl sluice for krew into bin/krew (VERSION=v1.2.3)
+	go run ./config/krew/pack -version '$(VERSION)'
+
 .PHONY: generate
 generate: ## Regenerate deepcopy and CRDs from pkg/api, the pages of fields and docs/rules from the cases of fields and rules, the chart from config
 	go generate ./pkg/api/... ./test/fields ./test/rulebook ./charts/...

@@ -40,7 +40,7 @@ func TestOlderDefinitionsAreRefused(t *testing.T) {
 		err = definitions.Check(ctx, config)
 		return err != nil && strings.Contains(err.Error(), "status.rollout")
 	})
-	if !strings.Contains(err.Error(), "the definition of Canary is not Sluice's: the API server would drop status.rollout, status.observedGeneration. Replace it: kubectl apply --server-side") {
+	if !strings.Contains(err.Error(), "the definition of Canary is not Sluice's: the API server would drop status.rollout, status.observedGeneration, status.lastRequest. Replace it: kubectl apply --server-side") {
 		t.Errorf("got %v", err)
 	}
 	p := start(t, realkube.Kubeconfig(t, config), realkube.Namespace(t, config, nil))

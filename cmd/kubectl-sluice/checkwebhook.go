@@ -81,6 +81,9 @@ func (s *shell) checkWebhook(ctx context.Context) error {
 	return advised(fmt.Errorf("try to create a pod in namespace %s: %w", namespace, err), config)
 }
 
+var errNobodyOptedIn = errors.New("no namespace has opted in, so there is no pod that the webhook is asked about; label one: kubectl label namespace NAME " +
+	appmeshv1beta2.AnnotationSidecarInjectorWebhook + "=" + appmeshv1beta2.ValueEnabled)
+
 // optedIn finds a namespace that the webhook is asked about.
 func (s *shell) optedIn(ctx context.Context, client kubernetes.Interface) (string, error) {
 	if given := *s.cluster.Namespace; given != "" {
@@ -102,8 +105,7 @@ func (s *shell) optedIn(ctx context.Context, client kubernetes.Interface) (strin
 		return asked && n.DeletionTimestamp == nil
 	})
 	if i < 0 {
-		return "", errors.New("no namespace has opted in, so there is no pod that the webhook is asked about; label one: kubectl label namespace NAME " +
-			appmeshv1beta2.AnnotationSidecarInjectorWebhook + "=" + appmeshv1beta2.ValueEnabled)
+		return "", errNobodyOptedIn
 	}
 	return list.Items[i].Name, nil
 }

@@ -1,4 +1,5 @@
-// Command kubectl-sluice is a plugin of kubectl: manifests or a cluster go in, and what Sluice makes of them comes out.
+// Command kubectl-sluice is a plugin of kubectl: manifests or a cluster go in, and what Sluice makes of them comes out; and
+// people drive releases by it.
 //
 // It is a thin shell around the packages that the processes use, so that what it says is what they do. Each command is
 // a file of its own, named like it; the others are:
@@ -13,6 +14,12 @@
 //	planprint.go what a plan looks like
 //	picture.go   what of the cluster a release's status is made of
 //	statusprint.go, statuswatch.go   how it is drawn, and followed
+//	drive.go     how a Canary is written to, and its answer waited for; ask.go has the requests
+//	examine.go   what of the cluster a diagnosis is made of
+//	forward.go   the way into a pod
+//
+// What they say is decided in packages of their own, which are pure: release and diagnosis.
+//
 //	complete.go  what the shell suggests
 package main
 
@@ -96,8 +103,9 @@ func root(s *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "kubectl-sluice",
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl sluice"},
-		Short:       "See what Sluice makes of your mesh",
-		Long: `kubectl sluice shows what Sluice makes of App Mesh's objects, in a cluster or in the files that you are about to apply.
+		Short:       "See and drive releases, and see what Sluice makes of your mesh",
+		Long: `kubectl sluice shows where releases stand and drives them, says what is wrong with an installation, and shows what Sluice
+makes of App Mesh's objects, in a cluster or in the files that you are about to apply.
 
 It works with the rights of your kubeconfig, and without any cluster where it is given files.
 
@@ -125,7 +133,7 @@ Exit codes of all commands:
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no warnings on standard error, errors only")
 	cmd.AddCommand(
 		statusCommand(s), promoteCommand(s), abortCommand(s), retryCommand(s), pauseCommand(s), resumeCommand(s),
-		gateCommand(s),
+		gateCommand(s), doctorCommand(s),
 		checkInjectCommand(s), checkWebhookCommand(s), configCommand(s), injectCommand(s), lintCommand(s), planCommand(s),
 		proxyStatusCommand(s), versionCommand(s),
 	)

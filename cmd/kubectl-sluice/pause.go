@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,7 +107,7 @@ func (s *shell) resume(ctx context.Context, name string, timeout time.Duration) 
 // ownerOfSuspend is the field manager that wrote spec.suspend.
 func ownerOfSuspend(c *canaryv1beta1.Canary) string {
 	for _, f := range c.ManagedFields {
-		if f.FieldsV1 != nil && bytes.Contains(f.FieldsV1.Raw, []byte(`"f:suspend"`)) {
+		if f.FieldsV1 != nil && strings.Contains(f.FieldsV1.GetRawString(), `"f:suspend"`) {
 			return f.Manager
 		}
 	}

@@ -6,8 +6,8 @@ import "strings"
 // controller do not have. With such a definition the API server drops them in silence: a release would forget at every step
 // that it has begun. A path goes through the items of a list by "[]".
 var OwnFields = map[string][]string{
-	"Canary":        {"spec.analysis.gate", "status.rollout", "status.observedGeneration"},
-	"VirtualRouter": {"spec.routes[].httpRoute.mirror"},
+	"Canary":        {"spec.analysis.gate", "status.rollout", "status.observedGeneration", "status.lastRequest"},
+	"VirtualRouter": {"spec.routes[].httpRoute.action.mirror", "spec.routes[].httpRoute.action.setCookies"},
 }
 
 // Dropped lists the fields that an API server with this schema, as its OpenAPI document has it, would not keep.

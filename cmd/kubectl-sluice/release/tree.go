@@ -144,6 +144,9 @@ func (v View) node(style Style) node {
 		root.under = append(root.under, v.Evidence.node())
 	}
 	add("gates", gateNodes(v)...)
+	if v.Request != nil {
+		root.under = append(root.under, requestNode(*v.Request, style))
+	}
 	add("problems", problemNodes(v.Problems)...)
 	add("events", eventNodes(v.Events, style)...)
 	return root
@@ -332,6 +335,21 @@ func gateNodes(v View) []node {
 		out = append(out, n)
 	}
 	return out
+}
+
+func requestNode(r canaryv1beta1.RequestStatus, style Style) node {
+	n := node{label: "request", text: string(r.Ask)}
+	if r.By != "" {
+		n.text += " by " + r.By
+	}
+	at := metav1.NewTime(r.At.Time)
+	n.text += " at " + clock(at) + style.ago(at)
+	if r.Outcome == canaryv1beta1.RequestRefused {
+		n.text, n.tone = n.text+" was refused: "+r.Message, Attention
+		return n
+	}
+	n.text += " was accepted"
+	return n
 }
 
 func problemNodes(problems []Problem) []node {

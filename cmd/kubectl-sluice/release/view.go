@@ -56,6 +56,8 @@ type View struct {
 	Metrics  []canaryv1beta1.MetricResult `json:"metrics,omitempty"`
 	Evidence *Evidence                    `json:"evidence,omitempty"`
 	Gates    []Gate                       `json:"gates,omitempty"`
+	// Request is the last thing that somebody asked for once, and its answer.
+	Request *canaryv1beta1.RequestStatus `json:"request,omitempty"`
 	// Problems are the conditions that say that something is not as it should be.
 	Problems []Problem `json:"problems,omitempty"`
 	// Events are the newest, oldest first.
@@ -152,7 +154,7 @@ func Of(o Objects) View {
 		Namespace: c.Namespace, Name: c.Name, Phase: st.Phase, Kind: canary.Describe(c), Strategy: canary.StrategyOf(c), Suspended: canary.IsSuspended(c),
 		Step: standing.Step, Steps: standing.Steps, Weight: st.CanaryWeight.Int(), Changed: st.LastTransitionTime,
 		Checks: Checks{Every: standing.Interval.String(), Failed: st.FailedChecks.Int(), Threshold: standing.Threshold},
-		Gates:  gates(c, standing.Gate), Problems: problems(st.Conditions), Events: events(o.Events),
+		Gates:  gates(c, standing.Gate), Request: st.LastRequest, Problems: problems(st.Conditions), Events: events(o.Events),
 	}
 	if !standing.NextCheck.IsZero() {
 		v.Checks.Next = metav1.NewTime(standing.NextCheck)

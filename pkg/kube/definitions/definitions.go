@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,21 +49,36 @@ func Check(ctx context.Context, config *rest.Config) error {
 }
 
 func check(client openapi.Client) error {
+	wrong, err := Wrong(client)
+	if err != nil || len(wrong) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s. Replace it: %s", wrong[0], Remedy)
+}
+
+// Remedy is the command that puts right all that Wrong finds.
+const Remedy = "kubectl apply --server-side --force-conflicts -k config/crd"
+
+// Wrong says, in a sentence each, which definitions do not keep all fields that the canary process needs.
+func Wrong(client openapi.Client) ([]string, error) {
 	paths, err := client.Paths()
 	if err != nil {
-		return fmt.Errorf("read the definitions: %w", err)
+		return nil, fmt.Errorf("read the definitions: %w", err)
 	}
-	for kind, path := range documents {
-		schema, err := schemaOf(paths[path], kind)
+	var out []string
+	for _, kind := range slices.Sorted(maps.Keys(documents)) {
+		schema, err := schemaOf(paths[documents[kind]], kind)
 		if err != nil {
-			return fmt.Errorf("read the definition of %s: %w", kind, err)
+			return nil, fmt.Errorf("read the definition of %s: %w", kind, err)
 		}
-		if dropped := canary.Dropped(schema, canary.OwnFields[kind]); len(dropped) > 0 {
-			return fmt.Errorf("the definition of %s is not Sluice's: the API server would drop %s. Replace it: kubectl apply --server-side --force-conflicts -k config/crd",
-				kind, strings.Join(dropped, ", "))
+		switch dropped := canary.Dropped(schema, canary.OwnFields[kind]); {
+		case schema == nil:
+			out = append(out, fmt.Sprintf("there is no definition of %s", kind))
+		case len(dropped) > 0:
+			out = append(out, fmt.Sprintf("the definition of %s is not Sluice's: the API server would drop %s", kind, strings.Join(dropped, ", ")))
 		}
 	}
-	return nil
+	return out, nil
 }
 
 // schemaOf finds a kind in the document of its group and version. Nil is a document that is not there.
