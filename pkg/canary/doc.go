@@ -45,8 +45,8 @@
 // What differs between the kinds of targets is in target.go.
 //
 // Read next.go first, then the phases in order of life: initialize.go, idle.go, progress.go, rollback.go, promote.go;
-// then strategy.go, and continuous.go for the judge that does not wait for a check. preview.go plays all of it without a
-// cluster.
+// then request.go and suspend.go for what people ask for, strategy.go, and continuous.go for the judge that does not wait
+// for a check. preview.go plays all of it without a cluster.
 // facts.go says in which order things become true, and why. The builders of the objects (virtualnode.go, service.go,
 // primary.go and so on) are what the facts mean; testdata shows them. The films in testdata/*.txtar show the rest.
 package canary
