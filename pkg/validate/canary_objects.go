@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
-	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
 // nodePortsThere is SL044. A virtual node that nothing leads to has a listener for form's sake.
@@ -155,34 +154,4 @@ func weightedTargets(path *field.Path, route appmeshv1beta2.Route) (*field.Path,
 		return path.Child("tcpRoute", "action", "weightedTargets"), route.TCPRoute.Action.WeightedTargets
 	}
 	return path, nil
-}
-
-// overrideAnnotation on an object lets somebody edit or delete what a rollout needs; its value says why.
-const overrideAnnotation = "sluice.dev/override"
-
-// overridden tells whether somebody has said why a rule that protects a rollout should not hold.
-func overridden(object metav1.Object) bool { return object.GetAnnotations()[overrideAnnotation] != "" }
-
-// routerLeftToRollout is SL048: the weights belong to the rollout while it runs.
-func routerLeftToRollout(c change[appmeshv1beta2.VirtualRouter]) []problem {
-	owner := metav1.GetControllerOf(c.new)
-	if c.old == nil || owner == nil || owner.Kind != kindCanary || overridden(c.new) {
-		return nil
-	}
-	canary := find[canaryv1beta1.Canary](c.world, kindCanary, c.new.Namespace, owner.Name)
-	if canary == nil || !running(canary) {
-		return nil
-	}
-	for i, route := range c.new.Spec.Routes {
-		path, now := weightedTargets(field.NewPath("spec", "routes").Index(i), route)
-		if i >= len(c.old.Spec.Routes) {
-			break
-		}
-		_, before := weightedTargets(nil, c.old.Spec.Routes[i])
-		if slices.EqualFunc(now, before, func(a, b appmeshv1beta2.WeightedTarget) bool { return a.Weight == b.Weight }) {
-			continue
-		}
-		return one(path, Deny, "%s shifts these weights while its rollout runs, and would put them back; set spec.suspend of the Canary to true first, or annotate this router with %s: <why>", quoted(kindCanary, owner.Name), overrideAnnotation)
-	}
-	return nil
 }

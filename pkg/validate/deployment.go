@@ -25,6 +25,7 @@ func targetRules[T any]() []bound[T] {
 		{"SL027", ofTarget[T](targetApart)},
 		{"SL028", ofTarget[T](targetFree)},
 		{"SL037", ofTarget[T](targetTime)},
+		{"SL048", leftToRollout[T]},
 		{"SL052", ofTarget[T](targetInjected)},
 		{"SL057", ofTarget[T](targetRolls)},
 		{"SL058", ofTarget[T](targetMoves)},

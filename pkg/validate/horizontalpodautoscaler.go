@@ -19,6 +19,7 @@ var hpaRules = []bound[autoscalingv2.HorizontalPodAutoscaler]{
 	{"SL012", hpaContainersThere},
 	{"SL016", hpaKeptDuringRollout},
 	{"SL017", hpaVersionServed},
+	{"SL048", leftToRollout[autoscalingv2.HorizontalPodAutoscaler]},
 }
 
 // HorizontalPodAutoscaler checks a HorizontalPodAutoscaler where it has to do with a Canary; old is nil when it is new.

@@ -53,7 +53,7 @@ var kinds = []Kind{
 	checked(kindScaledObject, "keda.sh", "scaledobjects", KEDA),
 	checked(kindDeployment, "apps", "deployments", Deployment),
 	checked(kindDaemonSet, "apps", "daemonsets", DaemonSet),
-	looked[corev1.Service](kindService, "", "services"),
+	checked(kindService, "", "services", Service),
 	checked(kindJob, "batch", "jobs", Job),
 	checked(kindCronJob, "batch", "cronjobs", CronJob),
 	checked(kindPDB, "policy", "poddisruptionbudgets", PodDisruptionBudget),

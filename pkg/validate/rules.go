@@ -73,6 +73,7 @@ var (
 	onlyCanary       = []string{kindCanary}
 	onlyHPA          = []string{kindHPA}
 	needed           = []string{kindDeployment, kindDaemonSet, kindMetricTemplate, kindAlertProvider, kindService, kindVirtualNode, kindVirtualRouter, kindVirtualService}
+	madeByRollout    = []string{kindVirtualRouter, kindVirtualNode, kindVirtualService, kindDeployment, kindDaemonSet, kindHPA, kindScaledObject, kindService}
 	inMesh           = []string{"VirtualNode", "VirtualService", "VirtualRouter", "VirtualGateway", "GatewayRoute", "BackendGroup"}
 	onlyGR           = []string{"GatewayRoute"}
 	served           = []string{"Mesh", "VirtualNode", "VirtualService", "VirtualRouter", "VirtualGateway", "GatewayRoute"}
@@ -135,7 +136,7 @@ var rulebook = []Rule{
 	{"SL045", Deny, onlyCanary, Everywhere, "without a mesh and proxies there is no traffic to shift"},
 	{"SL046", Warn, []string{kindVirtualRouter}, AtWrite | Audit, "the share of a virtual node that is not there is answered with 503"},
 	{"SL047", Deny, []string{kindVirtualRouter}, AtWrite | Audit, "weights that are no shares of anything send requests nowhere"},
-	{"SL048", Deny, []string{kindVirtualRouter}, Admission, "a rollout's weights are its judge's; others are put back, and users see both"},
+	{"SL048", Deny, madeByRollout, Admission, "what a rollout made is put back while it runs, and until then users see what nobody judged"},
 	{"SL049", Deny, needed, Admission, "what a release serves users with cannot go before it"},
 	{"SL050", Warn, onlyCanary, AtWrite | Audit, "callers whose proxies do not know the virtual service pass its split by"},
 	{"SL051", Warn, []string{kindVirtualNode}, AtWrite | Audit, "a pod that two virtual nodes select is refused"},

@@ -87,6 +87,7 @@ func TestEveryRuleIsInTheTableAndTested(t *testing.T) {
 	add("Deployment", ids(deploymentRules))
 	add("DaemonSet", ids(daemonSetRules))
 	add("PodDisruptionBudget", ids(pdbRules))
+	add("Service", ids(serviceRules))
 	add("Job", ids(jobRules))
 	add("CronJob", ids(cronJobRules))
 	add("Mesh", ids(meshRules))

@@ -11,6 +11,7 @@ var scaledObjectRules = []bound[ScaledObject]{
 	{"SL003", kedaForeignToReference},
 	{"SL004", kedaRedundant},
 	{"SL005", kedaNeverZero},
+	{"SL048", leftToRollout[ScaledObject]},
 }
 
 // KEDA checks a ScaledObject where it has to do with a Canary; old is nil when it is new.

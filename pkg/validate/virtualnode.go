@@ -15,6 +15,7 @@ var virtualNodeRules = append([]bound[appmeshv1beta2.VirtualNode]{
 	{"AM004", nodeDuplicateBackends},
 	{"AM005", nodePools},
 	{"SL044", nodePortsThere},
+	{"SL048", leftToRollout[appmeshv1beta2.VirtualNode]},
 	{"SL051", nodeSelectsAlone},
 }, servedBy[appmeshv1beta2.VirtualNode]()...)
 

@@ -6,6 +6,7 @@ import (
 
 var virtualServiceRules = append([]bound[appmeshv1beta2.VirtualService]{
 	{"AM001", serviceImmutable},
+	{"SL048", leftToRollout[appmeshv1beta2.VirtualService]},
 }, servedBy[appmeshv1beta2.VirtualService]()...)
 
 // VirtualService checks a VirtualService; old is nil when it is new.
