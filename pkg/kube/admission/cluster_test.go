@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/yaml"
@@ -30,7 +31,10 @@ import (
 	"github.com/sluice-mesh/sluice/test/realkube"
 )
 
-func TestMain(m *testing.M) { os.Exit(realkube.Main(m)) }
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	os.Exit(realkube.Main(m))
+}
 
 // cluster is a real API server that asks the real handlers, with the real manifests and the real certificates. Only the
 // address differs from an installation: the API server of a test is not in a network that has Services.
