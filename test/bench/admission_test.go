@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
@@ -172,7 +173,7 @@ func startServers(b *testing.B, nodes int) []*server {
 	return out
 }
 
-// startSluice runs cmd/webhook, which makes its own certificate in the cluster.
+// startSluice runs cmd/webhook in a mesh.
 func startSluice(b *testing.B, nodes int) *server {
 	b.Helper()
 	config := realkube.Start(b)
@@ -188,17 +189,25 @@ func startSluice(b *testing.B, nodes int) *server {
 		node.Spec.Listeners = []appmeshv1beta2.Listener{{PortMapping: appmeshv1beta2.PortMapping{Port: port, Protocol: "http"}}}
 		w.create(b, "virtualnodes", node)
 	}
+	out := startWebhook(b, config, "0", "/mutate-v1-pod")
+	out.namespace = namespace
+	return out
+}
+
+// startWebhook runs cmd/webhook against a cluster, where it makes its own certificate.
+func startWebhook(b *testing.B, config *rest.Config, metrics, path string) *server {
+	b.Helper()
+	kube := kubernetes.NewForConfigOrDie(config)
 	own := realkube.Namespace(b, config, nil)
 	webhookPort := realenvoy.FreePort(b)
 	p := startProcessEnv(b, "webhook", []string{"KUBECONFIG=" + realkube.Kubeconfig(b, config)}, "--namespace", own,
-		"--port", fmt.Sprint(webhookPort), "--metrics-address", "0", "--health-address", "0", "--shutdown-delay", "0")
+		"--port", fmt.Sprint(webhookPort), "--metrics-address", metrics, "--health-address", "0", "--shutdown-delay", "0")
 	roots := x509.NewCertPool()
 	realenvoy.Eventually(b, "the webhook has made its authority", func() bool {
 		secret, err := kube.CoreV1().Secrets(own).Get(context.Background(), sluice.CASecret, metav1.GetOptions{})
 		return err == nil && roots.AppendCertsFromPEM(secret.Data["ca.crt"])
 	})
-	return &server{name: "sluice", url: fmt.Sprintf("https://127.0.0.1:%d/mutate-v1-pod", webhookPort), namespace: namespace, process: p,
-		client: http2(roots, sluice.WebhookService)}
+	return &server{name: "sluice", url: fmt.Sprintf("https://127.0.0.1:%d%s", webhookPort, path), process: p, client: http2(roots, sluice.WebhookService)}
 }
 
 // http2 is a client with one connection.
