@@ -210,11 +210,12 @@ func (r *releases) await(b *testing.B, count int, phase canaryv1beta1.CanaryPhas
 	}
 }
 
-// quick runs a canary that may ask the API server as fast as it likes, while do waits for what it sets up.
+// quick runs a canary that may ask the API server as fast as it likes, and that no lost Lease ends, while do waits for what
+// it sets up.
 func (r *releases) quick(b *testing.B, do func()) {
 	b.Helper()
 	b.Run("set-up", func(b *testing.B) {
-		startProcess(b, "canary", append(r.args, "--kubeconfig-qps", "2000", "--kubeconfig-burst", "2000", "--workers", "16")...)
+		startProcess(b, "canary", append(r.args, "--kubeconfig-qps", "2000", "--kubeconfig-burst", "2000", "--workers", "16", "--leader-elect=false")...)
 		do()
 		time.Sleep(5 * time.Second) // targets become idle after their Canaries are initialised
 		b.ReportMetric(0, "ns/op")

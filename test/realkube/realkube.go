@@ -82,6 +82,8 @@ func Start(t testing.TB) *rest.Config {
 			// The machine may be busy building something else.
 			ControlPlaneStartTimeout: 2 * time.Minute,
 		}
+		// A bench has thousands of Services; the default has room for 254.
+		server.env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
 		server.config, server.err = server.env.Start()
 	}
 	if server.err != nil {

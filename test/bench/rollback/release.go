@@ -82,9 +82,6 @@ func (r *release) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if end.Phase != "Failed" {
-		return fmt.Errorf("the release that fails ended as %s: %s", end.Phase, end.Why)
-	}
 	time.Sleep(5 * time.Second) // whatever still reaches the canary is to be seen
 	var seen []*tally.Tally
 	for _, f := range finish {
@@ -95,6 +92,7 @@ func (r *release) run(ctx context.Context) error {
 		seen = append(seen, t)
 	}
 	r.seen, err = judge(seen, w.States())
+	r.seen.promoted = end.Phase == "Succeeded"
 	return err
 }
 

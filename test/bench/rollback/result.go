@@ -21,13 +21,15 @@ type outcome struct {
 	failed, other int
 	// others says what those were, and how many of each.
 	others map[string]int
-	// rose says that the weight rose after the first failing request.
-	rose bool
+	// rose is when the weight rose nevertheless; zero if it did not.
+	rose time.Duration
+	// promoted says that it was not rolled back at all: all users get errors, until somebody comes.
+	promoted bool
 }
 
 func (o outcome) String() string {
-	return fmt.Sprintf("first halt %.2f s, phase Failed %.2f s, weight 0 at the callers %.2f s, %d requests failed, %d others %v, rose %t",
-		o.halt.Seconds(), o.back.Seconds(), o.gone.Seconds(), o.failed, o.other, o.others, o.rose)
+	return fmt.Sprintf("first halt %.2f s, phase Failed %.2f s, weight 0 at the callers %.2f s, %d requests failed, %d others %v, weight rose after %.2f s, promoted %t",
+		o.halt.Seconds(), o.back.Seconds(), o.gone.Seconds(), o.failed, o.other, o.others, o.rose.Seconds(), o.promoted)
 }
 
 // judge puts together what the callers and the Canary's watcher saw. Both have the clock of one machine.
@@ -60,7 +62,9 @@ func judge(callers []*tally.Tally, states []walkthrough.State) (outcome, error) 
 			weight, failed = s.Weight, s.Failed
 			continue
 		}
-		o.rose = o.rose || s.Weight > weight
+		if o.rose == 0 && s.Weight > weight {
+			o.rose = s.At.Sub(first)
+		}
 		if o.halt == 0 && (s.Failed > failed || s.Phase == "Failed") {
 			o.halt = s.At.Sub(first)
 		}
@@ -80,29 +84,36 @@ type result struct {
 	busy []float64
 }
 
-const header = `| | runs | requests/s on the canary | first halt, median s | weight 0 in the callers' Envoys: min, median, p95, max s | failed requests, median | of others | weight rose afterwards | processors in use |
-|---|---|---|---|---|---|---|---|---|`
+const header = `| | runs | requests/s on the canary | first halt, median s | weight 0 in the callers' Envoys: min, median, p95, max s | failed requests, median | of others | weight rose afterwards | promoted | processors in use |
+|---|---|---|---|---|---|---|---|---|---|`
 
 func (r result) row() string {
 	var halt, gone []float64
 	var failed []float64
-	others, rose, use := 0, 0, 0.0
+	others, rose, promoted, use := 0, 0, 0, 0.0
 	for _, o := range r.runs {
+		if o.promoted {
+			promoted++
+			continue
+		}
 		halt, gone, failed = append(halt, o.halt.Seconds()), append(gone, o.gone.Seconds()), append(failed, float64(o.failed))
 		others += o.other
-		if o.rose {
+		if o.rose > 0 {
 			rose++
 		}
 	}
 	for _, b := range r.busy {
 		use += b / float64(len(r.busy))
 	}
-	return fmt.Sprintf("| %s | %d | %d | %.1f | %.2f, %.2f, %.2f, %.2f | %.0f | %d | %d | %.0f %% |", r.arm.title, len(r.runs), r.arm.rate, quantile(halt, 0.5),
-		quantile(gone, 0), quantile(gone, 0.5), quantile(gone, 0.95), quantile(gone, 1), quantile(failed, 0.5), others, rose, 100*use)
+	return fmt.Sprintf("| %s | %d | %d | %.1f | %.2f, %.2f, %.2f, %.2f | %.0f | %d | %d | %d | %.0f %% |", r.arm.title, len(r.runs), r.arm.rate, quantile(halt, 0.5),
+		quantile(gone, 0), quantile(gone, 0.5), quantile(gone, 0.95), quantile(gone, 1), quantile(failed, 0.5), others, rose, promoted, 100*use)
 }
 
 // quantile is the smallest value that the share q of all values do not exceed.
 func quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
 }
