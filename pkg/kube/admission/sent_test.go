@@ -2,6 +2,7 @@ package admission_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -88,5 +89,28 @@ func TestOnlyWhatMattersIsSent(t *testing.T) {
 		if got := c.asked(t) - before; got != step.want {
 			t.Errorf("%s: %d requests, want %d", step.what, got, step.want)
 		}
+	}
+}
+
+// TestNothingIsHeldInANamespaceThatGoes: what a live Canary needs is not deleted alone, but with its namespace, whoever
+// deletes it and however far behind the caches are.
+func TestNothingIsHeldInANamespaceThatGoes(t *testing.T) {
+	c := start(t)
+	kube := c.as(t, nil, nil)
+	namespace := realkube.Namespace(t, c.config, map[string]string{"sluice.dev/canaries": "present"})
+	canary := in(namespace, object(t, `{apiVersion: flagger.app/v1beta1, kind: Canary, metadata: {name: web}, spec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: web},
+		autoscalerRef: {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, name: web}, service: {port: 80}, analysis: {stepWeight: 5}}}`))
+	scaler := in(namespace, object(t, `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: {maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}}`))
+	must(t, kube.Create(t.Context(), scaler))
+	must(t, kube.Create(t.Context(), canary))
+	eventually(t, "the autoscaler is held", func() error {
+		if err := kube.Delete(t.Context(), scaler, client.DryRunAll); !strings.Contains(refusal(err), ": SL015: ") {
+			return fmt.Errorf("got %w", err)
+		}
+		return nil
+	})
+	must(t, kube.Delete(t.Context(), object(t, `{apiVersion: v1, kind: Namespace, metadata: {name: `+namespace+`}}`)))
+	if err := kube.Delete(t.Context(), scaler); err != nil {
+		t.Errorf("its namespace goes: %v", err)
 	}
 }
