@@ -19,6 +19,10 @@ import (
 // socketTables are where the kernel lists the TCP sockets of this pod, with the user of each.
 var socketTables = []string{"/proc/net/tcp", "/proc/net/tcp6"}
 
+// lookups is how often the tables are read for one request: they change while they are read, and an entry can be passed
+// over where there are thousands of connections.
+const lookups = 3
+
 // fromThisPod tells whether a request was made inside this pod, by somebody other than its proxy: a proxy passes on what
 // comes from outside, over the loopback interface too. The kernel knows whose a socket is; when it does not say, the
 // request counts as one from outside.
@@ -35,15 +39,17 @@ func fromThisPod(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	for _, path := range socketTables {
-		table, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		uid, found := ownerOf(table, connection{client, server})
-		_ = table.Close() // it was only read
-		if found {
-			return uid != sluice.ProxyUID
+	for range lookups {
+		for _, path := range socketTables {
+			table, err := os.Open(path)
+			if err != nil {
+				continue
+			}
+			uid, found := ownerOf(table, connection{client, server})
+			_ = table.Close() // it was only read
+			if found {
+				return uid != sluice.ProxyUID
+			}
 		}
 	}
 	return false
