@@ -163,25 +163,62 @@ func (p *pass) scaler() []Fact {
 	return []Fact{PrimaryScaler{}}
 }
 
-// targetRunning wants the canary's pods. How many is Flagger's rule: as many as it has, else as the primary, or, when an
-// autoscaler will raise them, its minimum.
+// targetRunning wants the canary's pods: as many as the primary has, or, where an autoscaler looks after them, what the
+// traffic that is coming needs. They are asked for while a step is on its way; once it is in force they are the autoscaler's,
+// which sees what comes.
 func (p *pass) targetRunning() []Fact {
-	if p.obs.Target == nil {
+	switch t := p.obs.Target; {
+	case t == nil:
 		return nil
+	case p.autoscaled() && p.st.Rollout.StepReachedTime.IsZero():
+		return join(p.targetScaler(false), TargetScale{Replicas: p.neededReplicas(), Raise: true})
+	case t.Replicas > 0:
+		return join(p.targetScaler(false), TargetScale{Replicas: t.Replicas})
+	case !p.autoscaled() && p.obs.Primary != nil:
+		return join(p.targetScaler(false), TargetScale{Replicas: max(1, p.obs.Primary.Replicas)})
 	}
-	return join(p.targetScaler(false), TargetScale{Replicas: p.canaryReplicas()})
+	return join(p.targetScaler(false), TargetScale{Replicas: p.neededReplicas()})
 }
 
-func (p *pass) canaryReplicas() int32 {
-	switch t := p.obs.Target; {
-	case t.Replicas > 0:
-		return t.Replicas
-	case !p.autoscaled() && p.obs.Primary != nil:
-		return max(1, p.obs.Primary.Replicas)
-	case p.obs.Autoscaler != nil && p.obs.Autoscaler.MinReplicas != nil:
-		return max(1, *p.obs.Autoscaler.MinReplicas)
+// neededReplicas are the canary's share of the pods that serve everybody, as large as its share of the requests will be after
+// the next step; within the bounds of its autoscaler.
+func (p *pass) neededReplicas() int32 {
+	n, upper := int32(1), int32(0)
+	if a := p.obs.Autoscaler; a != nil {
+		upper = a.MaxReplicas
+		if a.MinReplicas != nil {
+			n = max(n, *a.MinReplicas)
+		}
 	}
-	return 1
+	everybody := p.st.Rollout.MinPrimaryReplicas
+	if p.obs.Primary != nil {
+		everybody = max(everybody, p.obs.Primary.Replicas)
+	}
+	n = max(n, (everybody*int32(p.comingShare())+fullWeight-1)/fullWeight)
+	if upper > 0 {
+		n = min(n, upper)
+	}
+	return n
+}
+
+// comingShare is how much of everybody's requests the canary may get until it is looked at again, in percent. What a match
+// selects nobody knows; it is taken for few.
+func (p *pass) comingShare() int {
+	share := p.weights().Canary
+	if p.st.Phase != progressing || p.skipAnalysis() {
+		return share
+	}
+	switch next, more := p.next(p.position()); {
+	case !p.routed() || p.strategy() == canaryv1beta1.StrategyABTesting:
+		return share
+	case p.strategy() == canaryv1beta1.StrategyBlueGreen: // all of it at once, at the end
+		return fullWeight
+	case more:
+		return max(share, next.weight)
+	case p.obs.Target != nil && p.obs.Target.Recreates:
+		return fullWeight
+	}
+	return share
 }
 
 // targetScaler pauses the target's own autoscaler, or lets it work again.

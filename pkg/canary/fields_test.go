@@ -283,7 +283,7 @@ func TestFilmsWriteTheStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	written := map[string]bool{}
-	eachFilm(t, func(_, after canaryv1beta1.CanaryStatus) { writes(written, "status", generic(t, after)) })
+	eachFilm(t, func(_ string, _, after canaryv1beta1.CanaryStatus) { writes(written, "status", generic(t, after)) })
 	for _, row := range rows {
 		if row.Kind == "Canary" && fields.Below(row.Path, "status") && !written[row.Path] {
 			t.Errorf("no film writes %s", row.Path)

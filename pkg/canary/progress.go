@@ -251,6 +251,9 @@ func (p *pass) take(s stage) {
 	first := !p.underway()
 	p.enter(progressing) // a schedule that grew brings it back from WaitingPromotion
 	p.setWeight(s.weight)
+	if s.everybody {
+		p.st.Rollout.Strategy = canaryv1beta1.StrategyWeighted
+	}
 	p.st.Iterations = canaryv1beta1.Number(s.iterations)
 	p.st.Rollout.Step++
 	if !first && p.weights() == routed {
@@ -277,15 +280,21 @@ func (p *pass) skip(notReady string) {
 }
 
 // emptiesPrimary tells whether the promotion would leave nobody to serve: the primary stops all its pods before it starts
-// new ones (strategy Recreate), and still has traffic. In a test by match it keeps those requests that do not match.
+// new ones (strategy Recreate), and still has traffic. In a test by match it has that of all who do not match.
 func (p *pass) emptiesPrimary() bool {
-	return p.routed() && p.obs.Target.Recreates && p.weight() < fullWeight && p.strategy() != canaryv1beta1.StrategyABTesting
+	return p.routed() && p.obs.Target.Recreates && p.weights().Canary < fullWeight
+}
+
+// standsIn tells whether the canary serves everybody, after a test by match that shared out only some.
+func (p *pass) standsIn() bool {
+	return p.st.Rollout.Strategy == canaryv1beta1.StrategyWeighted && p.weight() == fullWeight && p.obs.Target.Recreates &&
+		p.strategy() == canaryv1beta1.StrategyABTesting
 }
 
 // standIn is a last stage in which the canary, which passed, serves everybody while the primary is replaced.
 func (p *pass) standIn() stage {
 	return stage{
-		weight: fullWeight, iterations: p.st.Iterations.Int(), approval: &confirmPromotion,
+		weight: fullWeight, everybody: true, iterations: p.st.Iterations.Int(), approval: &confirmPromotion,
 		event: normal(ReasonAdvanced, "Routing all traffic to canary"),
 	}
 }

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 }
 
 // eachFilm plays all films, and tells of every state that is written in one of them.
-func eachFilm(t *testing.T, watch func(before, after canaryv1beta1.CanaryStatus)) {
+func eachFilm(t *testing.T, watch func(film string, before, after canaryv1beta1.CanaryStatus)) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -61,7 +61,8 @@ func eachFilm(t *testing.T, watch func(before, after canaryv1beta1.CanaryStatus)
 		if err != nil {
 			t.Fatal(err)
 		}
-		play(t, archive, watch)
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		play(t, archive, func(before, after canaryv1beta1.CanaryStatus) { watch(name, before, after) })
 	}
 }
 
@@ -112,7 +113,7 @@ func (w *world) happens(words []string) error {
 		"calm":     w.calm,
 		"spec":     w.spec,                                                                // spec <yaml>: merges into the Canary's spec
 		"status":   w.status,                                                              // status <yaml>: merges into the Canary's status
-		"hook":     w.hook,                                                                // hook <name> ok | fail "..." | silent
+		"hook":     w.hook,                                                                // hook <name> ok | fail "..." | silent | late: with the next scene
 		"edit":     func(a []string) error { return w.edit(a[0]) },                        // edit 80: somebody writes the canary's weight into the router
 		"crash":    func(a []string) error { w.crash, w.meanwhile = true, a; return nil }, // dies after the next status write, before the facts; crash push x: that happens meanwhile
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
@@ -126,13 +127,17 @@ func (w *world) happens(words []string) error {
 		"pause":    func([]string) error { w.annotate(AnnotationPaused, "by alice"); return nil },
 		"resume":   func([]string) error { delete(w.canary.Annotations, AnnotationPaused); return nil },
 		"turn":     w.turn,                                                                     // turn limit=2 running=2 ahead=1: what other Canaries do
-		"scaler":   w.scaler,                                                                   // scaler min=2 | wakes | gone: the target's autoscaler
+		"scaler":   w.scaler,                                                                   // scaler min=2 max=8 | wakes | gone: the target's autoscaler
 		"config":   w.config,                                                                   // config configmap/app=1: somebody changes it; config off: no tracking
 		"block":    func(a []string) error { w.obs.Blockers = a; return nil },                  // block "sentence": the rulebook objects
 		"acks":     func(a []string) error { w.lag = len(a) > 0 && a[0] == "off"; return nil }, // acks off: proxies do not acknowledge
 		"writes":   func(a []string) error { w.noWrites = a[0] == "off"; return nil },          // writes off: the router cannot be written
 		"restart":  w.restart,                                                                  // another process takes over
 		"delete":   func([]string) error { w.target = nil; return nil },                        // somebody deletes the target
+	}
+	for key, answer := range w.late {
+		w.answered(key, answer)
+		delete(w.late, key)
 	}
 	do, ok := verbs[words[0]]
 	if !ok {
@@ -405,13 +410,15 @@ func (w *world) scaler(args []string) error {
 	for _, arg := range args {
 		key, value, _ := strings.Cut(arg, "=")
 		switch key {
-		case "min":
+		case "min", "max":
 			n, err := strconv.Atoi(value)
 			if err != nil {
 				return err
 			}
 			replicas := int32(n)
-			w.obs.Autoscaler.MinReplicas = &replicas
+			if w.obs.Autoscaler.MaxReplicas = replicas; key == "min" {
+				w.obs.Autoscaler.MinReplicas, w.obs.Autoscaler.MaxReplicas = &replicas, 0
+			}
 		case "wakes":
 			w.obs.Autoscaler.WakesTarget = true
 		case "gone":

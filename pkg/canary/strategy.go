@@ -23,6 +23,8 @@ type position struct {
 // stage is what the state becomes when a check has passed, and what is said then.
 type stage struct {
 	weight, iterations int
+	// everybody's requests are shared out, whatever a match had selected.
+	everybody bool
 	// approval is asked before; nil asks nobody.
 	approval *approval
 	event    Event
@@ -115,5 +117,5 @@ func (p *pass) strategyChanged() bool {
 	if running == "" { // begun before the state kept it
 		running = canaryv1beta1.StrategyWeighted
 	}
-	return p.underway() && running != p.strategy()
+	return p.underway() && running != p.strategy() && !p.standsIn()
 }

@@ -94,6 +94,7 @@ func (w *world) live(until time.Time) error {
 // restart is another process that takes over: it has the state, and nothing else.
 func (w *world) restart([]string) error {
 	w.obs.MeasuringSince, w.obs.Hooks = w.now, nil
+	clear(w.late) // nobody is there to hear them
 	w.trial.rollout, w.trial.evidence = "", gate.Evidence{}
 	return nil
 }

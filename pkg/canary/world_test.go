@@ -31,6 +31,7 @@ type world struct {
 	configs             map[string]string // ConfigMaps and Secrets: key to hash; nil: not tracked
 	copies, previous    map[string]string // the primary's, and what they held before
 	hooks               map[string][]string
+	late                map[string]HookAnswer // answers that come with the next scene, to the check that asked first
 	sides               sides
 	trial               trial
 	values              []string // of cookies, in the order in which scripts saw them
@@ -71,7 +72,7 @@ func untouchedWorld(t tb, canary, deployment []byte) *world {
 		t: t, now: epoch, ready: allPods, primaryReady: allPods,
 		simulation: newSimulation(&canaryv1beta1.Canary{}, nil),
 		copies:     map[string]string{}, previous: map[string]string{},
-		images: map[string]string{}, hooks: map[string][]string{},
+		images: map[string]string{}, hooks: map[string][]string{}, late: map[string]HookAnswer{},
 	}
 	var d struct {
 		Metadata struct{ Name string }
@@ -293,18 +294,28 @@ func (w *world) answer(questions []Question) bool {
 			continue
 		}
 		a := HookAnswer{CheckID: q.CheckID}
+		if len(words) > 0 && words[0] == "late" {
+			if _, underWay := w.late[q.Key]; !underWay {
+				w.late[q.Key] = a
+			}
+			continue
+		}
 		if len(words) > 1 && words[0] == "fail" {
 			a.Err = words[1]
 		}
-		if w.obs.Hooks == nil {
-			w.obs.Hooks = map[string]HookAnswer{}
-		}
-		w.obs.Hooks[q.Key] = a
+		w.answered(q.Key, a)
 		w.log("  ? %s (%s, phase %s)", q.Key, q.Hook.Type, q.Phase)
 		answered = true
 		w.asked++
 	}
 	return answered
+}
+
+func (w *world) answered(key string, a HookAnswer) {
+	if w.obs.Hooks == nil {
+		w.obs.Hooks = map[string]HookAnswer{}
+	}
+	w.obs.Hooks[key] = a
 }
 
 // check holds the laws that are true of every plan of every script.

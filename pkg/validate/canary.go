@@ -60,7 +60,7 @@ var canaryRules = []bound[canaryv1beta1.Canary]{
 	{"SL058", ofCanary(targetMoves)},
 	{"SL059", ofCanary(targetProbed)},
 	{"SL060", canaryQuotaSuffices},
-	{"SL061", canaryFirstStepFits},
+	{"SL061", canaryShareFits},
 	{"SL062", canaryReturnGentle},
 	{"SL063", canaryShrinksSlowly},
 	{"SL065", ofCanary(targetConfigs)},

@@ -143,27 +143,24 @@ func byResource(hpa *autoscalingv2.HorizontalPodAutoscaler) bool {
 	return slices.ContainsFunc(hpa.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool { return m.Resource != nil || m.ContainerResource != nil })
 }
 
-// canaryFirstStepFits is SL061: the canary starts with the minimum and grows only as it is measured.
-func canaryFirstStepFits(c change[canaryv1beta1.Canary]) []problem {
+// canaryShareFits is SL061: the canary gets pods for its share of the traffic, but no more than its own autoscaler allows.
+func canaryShareFits(c change[canaryv1beta1.Canary]) []problem {
 	a := judged(c.new)
 	b, known := c.world.scalerOf(c.new)
-	if a == nil || !known || b.min < 1 || !stepped(c.new) {
+	if a == nil || !known || !stepped(c.new) || c.new.Spec.AutoscalerRef.PrimaryScalerReplicas == nil {
 		return nil
 	}
-	first := a.StepWeight.IntOr(0)
-	path := analysisPath.Child("stepWeight")
-	if first <= 0 {
-		if len(a.StepWeights) == 0 {
-			return nil
-		}
-		first, path = a.StepWeights[0].Int(), analysisPath.Child("stepWeights").Index(0)
-	}
-	needed := (int(b.max)*min(first, allTraffic) + allTraffic - 1) / allTraffic
-	if needed <= int(b.min) {
+	own := c.new.Spec.AutoscalerRef.PrimaryScalerReplicas.MaxReplicas
+	if own == nil {
 		return nil
 	}
-	return one(path, Warn, "at the primary's maximum of %d pods the first step, %d %%, is the work of %d, and the canary starts with %d, the minimum of %s; begin with a smaller step, or raise the minimum",
-		b.max, first, needed, b.min, quoted(b.kind, b.name))
+	share := min(maxWeight(a), allTraffic)
+	needed := (*own*int64(share) + allTraffic - 1) / allTraffic
+	if needed <= int64(b.max) {
+		return nil
+	}
+	return one(autoscalerPath.Child("primaryScalerReplicas", "maxReplicas"), Warn, "at the primary's maximum of %d pods the last step, %d %%, is the work of %d, and %s allows the canary %d; end with a smaller step, or raise its maximum",
+		*own, share, needed, quoted(b.kind, b.name), b.max)
 }
 
 // wideRange is how many times its minimum an autoscaler must allow for a sudden return of all traffic to hurt.

@@ -151,7 +151,7 @@ var rulebook = []Rule{
 	{"SL058", Deny, canaryAndTargets, Everywhere, "a paused workload starts nothing, so its release never does"},
 	{"SL059", Warn, canaryAndTargets, AtWrite | Audit, "a pod that does not say when it is ready gets requests before it is"},
 	{"SL060", Warn, onlyCanary, AtWrite | Audit, "primary and canary run side by side, and a quota that holds one of them only stops the release"},
-	{"SL061", Warn, onlyCanary, AtWrite | Audit, "a first step that is too much for the canary's first pods fails releases that are good"},
+	{"SL061", Warn, onlyCanary, AtWrite | Audit, "traffic that is too much for the pods that the canary may have fails releases that are good"},
 	{"SL062", Warn, onlyCanary, AtWrite | Audit, "traffic that comes back at once meets a primary that has shrunk"},
 	{"SL063", Warn, onlyCanary, AtWrite | Audit, "a canary that shrinks between two checks is judged for its size"},
 	{"SL064", Warn, []string{kindDeployment, kindDaemonSet}, AtWrite | Audit, "an annotation that the injector never sees does nothing"},
