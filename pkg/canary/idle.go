@@ -114,11 +114,15 @@ func (p *pass) waiting() {
 		p.rollBack("manual webhook invoked", p.invoked())
 		return
 	}
-	if len(p.ask) > 0 || !p.approved(confirmRollout) {
+	if len(p.ask) > 0 {
 		return
 	}
-	if why := p.cannotStart(); why != "" {
+	if why := p.cannotStart(); why != "" { // nobody is asked to approve what cannot start
 		p.hold(ReasonBlocked, "Rollout of %s not started: %s", p.target(), why)
+		p.checked()
+		return
+	}
+	if !p.approved(confirmRollout) {
 		return
 	}
 	if p.queued() {

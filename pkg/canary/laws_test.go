@@ -106,49 +106,114 @@ func runs(t *testing.T) {
 	}
 }
 
-// TestLaws plays random scenes: users push, revert, suspend, promote, abort and edit, templates and configuration; pods come and go;
-// metrics pass, fail and fall silent; the process dies after any write, of the state or of a fact. The laws above hold at
-// every single pass. In the end the cluster gets well, and every story ends: under all-pass the newest revision is
-// promoted, under all-fail it is rolled back.
+// story is how a random run ends, once the cluster is well again.
+type story struct {
+	name string
+	// spec is what is set first of all.
+	spec string
+	// success and serves are what the Envoys report in the end.
+	success, serves string
+	// want is the phase at the end, and router who serves then.
+	want   canaryv1beta1.CanaryPhase
+	router Weights
+}
+
+var stories = []story{
+	{"ends well", "{}", "100", "canary=20/0", canaryv1beta1.CanaryPhaseSucceeded, Weights{Primary: 100}},
+	{"ends badly", "{}", "0", "canary=20/100", failed, Weights{Primary: 100}},
+	{"is deleted", "{revertOnDeletion: true}", "100", "canary=20/0", canaryv1beta1.CanaryPhaseTerminated, Weights{Canary: 100}},
+}
+
+// gates are webhooks of every type that decides something, and a metric of a provider.
+const gates = `{analysis: {webhooks: [
+	{name: start, type: confirm-rollout, url: http://x}, {name: before, type: pre-rollout, url: http://x}, {name: load, url: http://x},
+	{name: more, type: confirm-traffic-increase, url: http://x}, {name: promote, type: confirm-promotion, url: http://x},
+	{name: back, type: rollback, url: http://x}, {name: after, type: post-rollout, url: http://x}],
+	metrics: [{name: request-success-rate, thresholdRange: {min: 99}}, {name: request-duration, thresholdRange: {max: 500}},
+	{name: errors, templateRef: {name: errors}, thresholdRange: {max: 5}}]}}`
+
+// TestLaws plays random scenes: users push, revert, suspend, promote, abort, delete and edit, templates and configuration; pods
+// come and go; metrics pass, fail and fall silent; webhooks and providers agree, refuse, answer late or never, or lie; the
+// process dies after any write, of the state or of a fact. The laws above hold at every single pass, and every change of phase
+// is one that a film shows. In the end the cluster gets well, and every story ends: under all-pass the newest revision is
+// promoted, under all-fail it is rolled back, and what was deleted has handed over to its target.
 func TestLaws(t *testing.T) {
 	shared, err := txtar.ParseFile("testdata/shared.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	runs(t)
+	shown := edges(t)
 	rapid.Check(t, func(t *rapid.T) {
 		w := untouchedWorld(t, file(t, shared, "canary.yaml"), file(t, shared, "deployment.yaml"))
+		w.watch = func(before, after canaryv1beta1.CanaryStatus) {
+			if e := (edge{before.Phase, after.Phase}); e.from != e.to && len(shown[e]) == 0 {
+				t.Fatalf("no film shows %s\n%s", e, w.timeline.String())
+			}
+		}
 		w.dieAfter = rapid.IntRange(0, 12).Draw(t, "writes of the initialisation until the process dies")
 		if err := w.settle(); err != nil {
 			t.Fatal(err)
 		}
-		steps := rapid.SliceOfN(rapid.Custom(scene), 1, 40).Draw(t, "scenes")
-		good := rapid.Bool().Draw(t, "ends well")
-		success, serves, want := "0", "canary=20/100", failed
-		if good {
-			success, serves, want = "100", "canary=20/0", canaryv1beta1.CanaryPhaseSucceeded
+		ends := rapid.SampledFrom(stories).Draw(t, "story")
+		w.plays(t, []string{"spec", ends.spec})
+		if rapid.Bool().Draw(t, "gated") {
+			w.plays(t, []string{"at", "0s", "metric:errors=1"}, []string{"hook", "back", "fail", "no"}, []string{"spec", gates})
 		}
-		for _, words := range append(steps, []string{"spec", "{suspend: false, skipAnalysis: false}"}, []string{"resume"},
-			[]string{"writes", "on"}, []string{"acks"}, []string{"block"}, []string{"turn"}, []string{"wontroll"},
-			[]string{"at", "0s", "ready=all", "primaryready=all", "p99=10ms", "mesh=ok", "success=" + success, serves, "primary=50/0", "crash=none"},
-			[]string{"push", "podinfo:final"}, []string{"at", "15m"}) {
-			w.log("> %s", strings.Join(words, " "))
-			if words[0] == "at" {
-				words = slices.Clone(words)
-				words[1] = w.now.Add(must(time.ParseDuration(words[1]))).Sub(epoch).String()
-			}
-			if err := w.do(words); err != nil {
-				t.Fatal(err, w.timeline.String())
-			}
+		w.plays(t, rapid.SliceOfN(rapid.Custom(scene), 1, 40).Draw(t, "scenes")...)
+		w.recovers(t, ends)
+		if ends.want == canaryv1beta1.CanaryPhaseTerminated {
+			w.plays(t, []string{"at", "1m"}, []string{"bye"})
+			w.plays(t, rapid.SliceOfN(rapid.Custom(scene), 0, 5).Draw(t, "scenes of the deletion")...)
+			w.recovers(t, ends)
 		}
-		st := w.canary.Status
-		if st.Phase != want || w.target.Replicas != 0 || w.router.Shares() != (Weights{Primary: 100}) || w.router.Mirror != 0 {
-			t.Fatalf("ends as %s with router %v and %d replicas\n%s", st.Phase, w.router, w.target.Replicas, w.timeline.String())
-		}
-		if live := w.image(w.primary.Revision); (live == "podinfo:final") != good {
-			t.Fatalf("users have %s\n%s", live, w.timeline.String())
-		}
+		w.plays(t, []string{"push", "podinfo:final"}, []string{"at", "15m"})
+		w.ended(t, ends)
 	})
+}
+
+// plays plays scenes; times are from now.
+func (w *world) plays(t tb, scenes ...[]string) {
+	for _, words := range scenes {
+		if w.canary.Status.Phase == canaryv1beta1.CanaryPhaseTerminated && len(w.canary.Finalizers) == 0 {
+			return // nobody looks after what is there any more
+		}
+		w.log("> %s", strings.Join(words, " "))
+		if words[0] == "at" {
+			words = slices.Clone(words)
+			words[1] = w.now.Add(must(time.ParseDuration(words[1]))).Sub(epoch).String()
+		}
+		if err := w.do(words); err != nil {
+			t.Fatal(err, w.timeline.String())
+		}
+	}
+}
+
+// recovers makes all well but what the story is about.
+func (w *world) recovers(t tb, ends story) {
+	w.plays(t, []string{"spec", "{suspend: false, skipAnalysis: false}"}, []string{"resume"},
+		[]string{"writes", "on"}, []string{"acks"}, []string{"block"}, []string{"turn"}, []string{"wontroll"},
+		[]string{"hook", "start", "ok"}, []string{"hook", "before", "ok"}, []string{"hook", "load", "ok"}, []string{"hook", "more", "ok"},
+		[]string{"hook", "promote", "ok"}, []string{"hook", "back", "fail", "no"}, []string{"hook", "after", "ok"},
+		[]string{"at", "0s", "ready=all", "primaryready=all", "p99=10ms", "mesh=ok", "success=" + ends.success, ends.serves, "primary=50/0",
+			"crash=none", "metric:errors=1"})
+}
+
+// ended holds the end of a story.
+func (w *world) ended(t tb, ends story) {
+	st, deleted := w.canary.Status, ends.want == canaryv1beta1.CanaryPhaseTerminated
+	if st.Phase != ends.want || (w.target.Replicas > 0) != deleted || w.router.Shares() != ends.router || w.router.Mirror != 0 {
+		t.Fatal(fmt.Sprintf("ends as %s with router %v and %d replicas\n%s", st.Phase, w.router, w.target.Replicas, w.timeline.String()))
+	}
+	if deleted {
+		if !w.obs.ApexOnTarget || len(w.canary.Finalizers) > 0 {
+			t.Fatal("deleted without handing over", w.timeline.String())
+		}
+		return
+	}
+	if live := w.image(w.primary.Revision); (live == "podinfo:final") != (ends.want == canaryv1beta1.CanaryPhaseSucceeded) {
+		t.Fatal(fmt.Sprintf("users have %s\n%s", live, w.timeline.String()))
+	}
 }
 
 func must[T any](v T, err error) T {
@@ -161,7 +226,7 @@ func must[T any](v T, err error) T {
 // scene draws one line of a script.
 func scene(t *rapid.T) []string {
 	pick := func(from ...string) string { return rapid.SampledFrom(from).Draw(t, "word") }
-	switch verb := pick("at", "at", "at", "at", "at", "push", "edit", "crash", "die", "die", "die", "config", "turn", "wontroll",
+	switch verb := pick("at", "at", "at", "at", "at", "hook", "hook", "metric", "push", "edit", "crash", "die", "die", "die", "config", "turn", "wontroll",
 		"recreate", "scale", "spec", "acks", "writes", "restart", "block", "ask", "ask", "pause", "resume"); verb {
 	case "at":
 		return []string{
@@ -174,6 +239,14 @@ func scene(t *rapid.T) []string {
 			"canary=" + pick("20/0", "20/0", "20/5/5", "0", "20/100"), "primary=" + pick("50/0", "50/30", "0"),
 			"crash=" + pick("none", "none", "none", "podinfo-1"),
 		}
+	case "hook":
+		name := pick("start", "before", "load", "more", "promote", "back", "after")
+		if how := pick("ok", "fail", "silent", "late"); how != "fail" {
+			return []string{"hook", name, how}
+		}
+		return []string{"hook", name, "fail", "no"}
+	case "metric":
+		return []string{"at", "0s", "metric:errors=" + pick("1", "1", "9", "nodata", "error", "unasked")}
 	case "push":
 		return []string{"push", pick("podinfo:3.1.0", "podinfo:3.1.1", "podinfo:3.1.2")}
 	case "edit":
