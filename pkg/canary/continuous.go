@@ -68,7 +68,7 @@ func (s settings) measures() []gate.Measure {
 
 // falseRollbackRate is the share that the spec declares.
 func (s settings) falseRollbackRate() float64 {
-	if rate, ok := parseRate(s.analysis().Gate.FalseRollbackRate); ok {
+	if rate, ok := DeclaredRate(s.analysis().Gate.FalseRollbackRate); ok {
 		return rate
 	}
 	return defaultFalseRollbackRate
@@ -76,11 +76,12 @@ func (s settings) falseRollbackRate() float64 {
 
 // declaresRate tells whether the spec has a rate that can be honoured.
 func (s settings) declaresRate() bool {
-	_, ok := parseRate(s.analysis().Gate.FalseRollbackRate)
+	_, ok := DeclaredRate(s.analysis().Gate.FalseRollbackRate)
 	return ok
 }
 
-func parseRate(text string) (float64, bool) {
+// DeclaredRate reads falseRollbackRate, as a share of all rollouts; false for what is no rate that the continuous judge can keep.
+func DeclaredRate(text string) (float64, bool) {
 	text, percent := strings.CutSuffix(text, "%")
 	rate, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	return rate / 100, percent && err == nil && rate > 0 && rate < 50

@@ -209,9 +209,12 @@ func (p *pass) holdUp(notReady string) *Event {
 	return &e
 }
 
-// halt stays where it is without counting a failure.
+// halt stays where it is without counting a failure. That the primary is still being watched is said at the first check only:
+// it is no news at the next ones.
 func (p *pass) halt(e Event) {
-	p.emit(e)
+	if first := p.st.Rollout.LastCheckTime.Equal(&p.st.Rollout.StartedTime); e.Reason != ReasonWatchingPrimary || first {
+		p.emit(e)
+	}
 	p.wait(e.Message)
 	p.checked()
 }

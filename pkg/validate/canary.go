@@ -69,6 +69,7 @@ var canaryRules = []bound[canaryv1beta1.Canary]{
 	{"SL068", canaryAlertsFire},
 	{"SL069", canaryScalerWorks},
 	{"SL071", canaryProviderServed},
+	{"SL075", canaryRateSane},
 	{"SL103", canaryHonoured},
 }
 

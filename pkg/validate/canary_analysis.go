@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	"github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 const (
@@ -94,6 +95,32 @@ func canaryWindowsSampled(c change[canaryv1beta1.Canary]) []problem {
 			metric.Name, metric.Interval, by, seconds(sampled), seconds(2*sampled))})
 	}
 	return out
+}
+
+// saneRates are the shares of healthy rollouts that somebody may want to be rolled back.
+const (
+	leastRate = 0.0001
+	mostRate  = 0.1
+)
+
+// canaryRateSane is SL075.
+func canaryRateSane(c change[canaryv1beta1.Canary]) []problem {
+	a := judged(c.new)
+	if a == nil || a.Gate == nil || a.Gate.FalseRollbackRate == "" {
+		return nil
+	}
+	path, text := analysisPath.Child("gate", "falseRollbackRate"), a.Gate.FalseRollbackRate
+	switch rate, ok := canary.DeclaredRate(text); {
+	case a.Gate.Mode != canaryv1beta1.GateModeContinuous:
+		return one(path, Warn, "falseRollbackRate is the continuous judge's, and the mode is Interval, so it does nothing; set mode to Continuous, or remove it")
+	case !ok:
+		return one(path, Warn, "%q is no percentage between 0%% and 50%%, so 1%% is what counts; write a percentage, such as 0.5%%", text)
+	case rate > mostRate:
+		return one(path, Warn, "%s of all healthy releases may be rolled back, and people stop believing in rollbacks; write 10%% or less, such as 1%%", text)
+	case rate < leastRate:
+		return one(path, Warn, "with %s the judge wants so much evidence that bad releases stay for long; write 0.01%% or more, such as 1%%", text)
+	}
+	return nil
 }
 
 // canaryThresholdCounts is SL036.

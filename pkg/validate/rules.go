@@ -165,6 +165,7 @@ var rulebook = []Rule{
 	{"SL072", Warn, []string{kindMetricTemplate}, AtWrite | Audit, "a metric that nobody can be asked for holds every release that needs it"},
 	{"SL073", Deny, []string{kindMetricTemplate}, AtWrite | Audit, "a query that cannot be written out cannot be asked"},
 	{"SL074", Deny, []string{kindAlertProvider}, AtWrite | Audit, "an alert without an address reaches nobody"},
+	{"SL075", Warn, onlyCanary, AtWrite | Audit, "a rate that is too high rolls good releases back, one that is too low finds bad ones late"},
 
 	// ---- ours: what the control plane says of an object of the mesh
 	{"SL101", Deny, served, AtWrite | Audit, "what cannot be served as it says is found out by its callers otherwise"},

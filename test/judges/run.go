@@ -22,8 +22,9 @@ const (
 	rolloutSeconds = 20 * 60
 	// readingsFirst is how many seconds the primary is read before the canary gets traffic, as in pkg/canary.
 	readingsFirst = 90
-	// seed makes every simulation give the same.
-	seed = 20261125
+	// usualSeed makes every simulation give the same, unless another is asked for: the judge was made with this one, so others
+	// show whether it is good or lucky.
+	usualSeed = 20261125
 )
 
 // standard is that of a Canary with both built-in metrics.
@@ -41,6 +42,9 @@ type outcome struct {
 	// since it broke.
 	seconds []int
 }
+
+// seed is that of all simulations of this process.
+var seed uint64 = usualSeed
 
 // simulate runs a cell's rollouts on all processors.
 func simulate(t traffic, s gate.Standard, runs int) outcome {
