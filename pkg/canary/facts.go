@@ -39,9 +39,10 @@ func (p *pass) facts() []Fact {
 	return join(first, p.standing(), p.route(), p.targetAtZero())
 }
 
-// route wants the weights of the state in the apex router, where there is one.
+// route wants the weights of the state in the apex router, where there is one: also in one that is left from a time with a mesh,
+// for callers go by it still.
 func (p *pass) route() []Fact {
-	if !p.routed() {
+	if !p.routed() && p.obs.Weights == nil {
 		return nil
 	}
 	return []Fact{p.weights()}
@@ -73,8 +74,8 @@ func (p *pass) initialFacts() []Fact {
 	if p.obs.Target == nil {
 		return nil
 	}
-	out := join(p.keep(), p.meshObjects(), VersionServices{})
-	if p.obs.MeshReady {
+	out := join(p.keepInitial(), p.meshObjects(), VersionServices{})
+	if p.obs.MeshReady && (p.leftBehind() == "" || p.obs.Inherited != "") {
 		out = append(out, p.configs(p.st.Rollout.TrackedConfigs)...)
 		out = append(out, p.primaryRuns(p.st.Rollout.Revision, p.rolloutKept()))
 		out = append(out, p.scaler()...)
@@ -87,7 +88,7 @@ func (p *pass) initialFacts() []Fact {
 
 // standing is what is true from the end of the initialisation to the end of the Canary.
 func (p *pass) standing() []Fact {
-	out := join(p.finalizer(), p.keepInherited())
+	out := join(p.finalizer(), p.keepInherited(), p.keepLeft())
 	if t := p.obs.Target; t != nil && p.revision() == p.st.Rollout.Revision && isOurs(t.Revision) {
 		out = append(out, p.keep())
 	}
@@ -115,6 +116,14 @@ func (p *pass) promoting() bool {
 
 // inherited tells whether the primary was made by Flagger: its template is not written anew before the next promotion.
 func (p *pass) inherited() bool { return p.obs.Primary != nil && p.obs.Primary.Revision == "" }
+
+// keepInitial wants what the primary is to run kept: what the target holds, or what a primary runs that was left behind.
+func (p *pass) keepInitial() []Fact {
+	if left := p.leftBehind(); left == "" || left == p.revision() {
+		return []Fact{p.keep()}
+	}
+	return p.keepLeft()
+}
 
 // keep wants what the rollout is about kept, together with the configuration that belongs to it.
 func (p *pass) keep() Fact {

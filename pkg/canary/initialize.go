@@ -8,8 +8,12 @@ import (
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
-// begin takes a Canary in hand.
+// begin takes a Canary in hand. A primary that an earlier Canary left serves users with a version that was judged: it stays as it
+// is, and what else the target holds by now is a new revision.
 func (p *pass) begin() {
+	if left := p.obs.Primary; left.serves() && isOurs(left.Revision) {
+		p.st.LastPromotedSpec = left.Revision
+	}
 	p.enter(canaryv1beta1.CanaryPhaseInitializing)
 	p.initialize()
 }
@@ -26,6 +30,9 @@ func (p *pass) initialize() {
 	}
 	// The primary follows the target until it is ready, so a broken first image can simply be fixed.
 	r.Revision, r.TrackedConfigs = p.revision(), p.obs.TrackedConfigs
+	if left := p.leftBehind(); left != "" && left != r.Revision {
+		r.Revision, r.TrackedConfigs = left, nil
+	}
 	r.ControllerRevision = revisionName(p.Name, r.Revision)
 	if !p.obs.MeshReady {
 		p.wait(fmt.Sprintf("waits for the mesh objects and services: %s", list(p.obs.Missing)))
@@ -57,10 +64,21 @@ func (p *pass) initialize() {
 	p.enter(canaryv1beta1.CanaryPhaseInitialized)
 	p.st.LastAppliedSpec, p.st.LastPromotedSpec = r.Revision, r.Revision
 	p.st.TrackedConfigs, r.PromotedControllerRevision = r.TrackedConfigs, r.ControllerRevision
+	if r.Revision != p.revision() {
+		r.PromotedControllerRevision = "" // of a primary that was left behind: see keepLeft
+	}
 	p.st.CanaryWeight, p.st.FailedChecks, p.st.Iterations = 0, 0, 0
 	p.emit(normal(ReasonInitialized, "Initialization done! %s", p.full()).
 		alerting(canaryv1beta1.SeverityInfo, "New %s detected, initialization completed.", p.Spec.TargetRef.Kind).with(p.aboutCanary()...))
 	p.wait(p.idleWhy())
+}
+
+// leftBehind is the revision of a primary that was there before this Canary; empty when there was none.
+func (p *pass) leftBehind() string {
+	if p.st.Phase != canaryv1beta1.CanaryPhaseInitializing {
+		return ""
+	}
+	return p.st.LastPromotedSpec
 }
 
 // primaryTookOver tells whether the primary was ready once during initialisation and can still take traffic.

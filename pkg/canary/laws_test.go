@@ -227,7 +227,7 @@ func must[T any](v T, err error) T {
 func scene(t *rapid.T) []string {
 	pick := func(from ...string) string { return rapid.SampledFrom(from).Draw(t, "word") }
 	switch verb := pick("at", "at", "at", "at", "at", "hook", "hook", "metric", "push", "edit", "crash", "die", "die", "die", "config", "turn", "wontroll",
-		"recreate", "scale", "spec", "acks", "writes", "restart", "block", "ask", "ask", "pause", "resume"); verb {
+		"recreate", "anew", "scale", "spec", "acks", "writes", "restart", "block", "ask", "ask", "pause", "resume"); verb {
 	case "at":
 		return []string{
 			"at", pick("1s", "5s", "10s", "33s", "90s"),
@@ -247,8 +247,8 @@ func scene(t *rapid.T) []string {
 		return []string{"hook", name, "fail", "no"}
 	case "metric":
 		return []string{"at", "0s", "metric:errors=" + pick("1", "1", "9", "nodata", "error", "unasked")}
-	case "push":
-		return []string{"push", pick("podinfo:3.1.0", "podinfo:3.1.1", "podinfo:3.1.2")}
+	case "push", "anew":
+		return []string{verb, pick("podinfo:3.1.0", "podinfo:3.1.1", "podinfo:3.1.2")}
 	case "edit":
 		return []string{"edit", pick("0", "40", "100")}
 	case "ask":

@@ -119,6 +119,7 @@ func (w *world) happens(words []string) error {
 		"scale":    func(a []string) error { n, err := strconv.Atoi(a[0]); w.target.Replicas = int32(n); return err },
 		"wontroll": func(a []string) error { w.target.WontRoll = strings.Join(a, " "); return nil },                           // its controller replaces no pods
 		"bye":      func([]string) error { at := metav1.NewTime(w.now); w.canary.DeletionTimestamp = &at; return nil },        // somebody deletes the Canary
+		"anew":     w.anew,                                                                                                    // anew podinfo:3.1.1: the Canary was deleted, somebody pushed this, and it was created anew
 		"flagger":  w.flagger,                                                                                                 // flagger podinfo:3.1.0: made the primary, which runs this; flagger writes | lease | quiet: whether it lives
 		"recreate": func([]string) error { w.target.Recreates = true; return nil },                                            // the target's strategy is Recreate
 		"die":      func(a []string) error { n, err := strconv.Atoi(a[0]); w.dieAfter = n; return err },                       // die 3: the process dies after three more writes
@@ -390,6 +391,12 @@ func (w *world) annotate(key, value string) {
 		w.canary.Annotations = map[string]string{}
 	}
 	w.canary.Annotations[key] = value
+}
+
+func (w *world) anew(args []string) error {
+	w.canary.Status, w.canary.DeletionTimestamp, w.canary.Finalizers = canaryv1beta1.CanaryStatus{}, nil, nil
+	clear(w.kept)
+	return w.push(args)
 }
 
 func (w *world) turn(args []string) error {

@@ -118,7 +118,13 @@ func (s settings) isServed() bool {
 }
 
 // routed tells whether a mesh shares out the requests. Without one they follow the apex Service, which selects the primary.
-func (s settings) routed() bool { return s.provider() != canaryv1beta1.ProviderKubernetes }
+func (s settings) routed() bool { return Routed(s.Canary) }
+
+// Routed tells whether a mesh shares out the requests of a Canary's releases.
+func Routed(c *canaryv1beta1.Canary) bool {
+	s := settings{c}
+	return s.provider() != canaryv1beta1.ProviderKubernetes
+}
 
 // iterations is how many checks the spec asks for without moving weights. Without a mesh there is no other way.
 func (s settings) iterations() int {

@@ -54,8 +54,11 @@ func (p *pass) leaveToFlagger(why string) {
 	p.wake(lookForFlagger)
 }
 
-// Inherits tells whether a primary was made by Flagger, or may have been changed by it since.
+// Inherits tells whether a primary was made by Flagger, or may have been changed by it since, or was left by an earlier Canary.
 func Inherits(c *canaryv1beta1.Canary, primary map[string]any) bool {
+	if r := c.Status.Rollout; c.Status.LastPromotedSpec != "" && (r == nil || r.PromotedControllerRevision == "") {
+		return true
+	}
 	last := c.Status.LastAppliedSpec
 	return last != "" && !isOurs(last) || dig(primary, "metadata", "annotations")[annotationRevision] == nil
 }
@@ -151,6 +154,15 @@ func (p *pass) configsAsFlaggerLeftThem() bool {
 		}
 	}
 	return true
+}
+
+// keepLeft keeps what a primary runs that an earlier Canary left: what that had kept of it may have gone with it.
+func (p *pass) keepLeft() []Fact {
+	rev, w := p.st.LastPromotedSpec, p.obs.Primary
+	if w == nil || p.obs.Inherited == "" || p.st.Rollout.PromotedControllerRevision != "" || !isOurs(rev) || w.Revision != rev {
+		return nil
+	}
+	return []Fact{KeepRevision{Name: revisionName(p.Name, rev), Revision: p.obs.Inherited, FromPrimary: true}}
 }
 
 // keepInherited keeps what an inherited primary runs, so that it can be put back when a promotion fails.

@@ -24,9 +24,16 @@ func VirtualRouters(c *canaryv1beta1.Canary, pods Pods, w Weights) []*appmeshv1b
 		return nil
 	}
 	return []*appmeshv1beta2.VirtualRouter{
-		s.virtualRouter(s.apex(), pods, s.apexRoutes(w)),
+		ApexRouter(c, pods, w),
 		s.virtualRouter(s.canaryService(), pods, []appmeshv1beta2.Route{s.route(s.canaryService(), fullWeight)}),
 	}
+}
+
+// ApexRouter builds the router of the apex alone. A release without a mesh has none, but for one that is left from a time with a
+// mesh: callers go by it as long as it is there.
+func ApexRouter(c *canaryv1beta1.Canary, pods Pods, w Weights) *appmeshv1beta2.VirtualRouter {
+	s := settings{c}
+	return s.virtualRouter(s.apex(), pods, s.apexRoutes(w))
 }
 
 func (s settings) virtualRouter(name string, pods Pods, routes []appmeshv1beta2.Route) *appmeshv1beta2.VirtualRouter {

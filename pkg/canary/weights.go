@@ -31,9 +31,13 @@ func (p *pass) inForce() bool {
 	return len(p.obs.WeightsPending) == 0 || p.stale()
 }
 
-// held tells whether the apex router holds the weights of the state. Without a mesh there is nothing to hold.
+// held tells whether the apex router holds the weights of the state. Without a mesh there is nothing to hold, unless one was left
+// behind.
 func (p *pass) held() bool {
-	return !p.routed() || p.obs.Weights != nil && *p.obs.Weights == p.weights()
+	if p.obs.Weights == nil {
+		return !p.routed()
+	}
+	return *p.obs.Weights == p.weights()
 }
 
 // stale tells whether a weight waited for its proxies for so long that it counts without them.

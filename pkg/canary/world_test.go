@@ -127,6 +127,9 @@ func (w *world) look() Observation {
 	if w.primary != nil && w.primary.Revision == "" {
 		o.Inherited, o.InheritedSame = w.inherited, w.inherited == w.target.Revision
 	}
+	if w.primary != nil && w.primary.Revision != "" && Inherits(w.canary, map[string]any{"metadata": map[string]any{"annotations": map[string]any{annotationRevision: w.primary.Revision}}}) {
+		o.Inherited, o.InheritedSame = w.primary.Revision, w.primary.Revision == w.target.Revision
+	}
 	o.TrackedConfigs, o.CopiedConfigs = maps.Clone(w.configs), maps.Clone(w.copies)
 	for _, seen := range []struct {
 		w     *Workload

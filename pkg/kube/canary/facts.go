@@ -198,17 +198,11 @@ func (s *shell) ensureApex(ctx context.Context, v *view, fact canary.ApexService
 
 // ensureWeights writes the weights into the apex router and touches nothing else of it.
 func (s *shell) ensureWeights(ctx context.Context, v *view, w canary.Weights) error {
-	for _, router := range canary.VirtualRouters(v.canary, v.pods, w) {
-		if router.Name != v.apex() {
-			continue
-		}
-		want, err := wanted(kindVirtualRouter, router)
-		if err != nil {
-			return err
-		}
-		return s.ensure(ctx, v, want)
+	want, err := wanted(kindVirtualRouter, canary.ApexRouter(v.canary, v.pods, w))
+	if err != nil {
+		return err
 	}
-	return nil
+	return s.ensure(ctx, v, want)
 }
 
 func (s *shell) scaleTarget(ctx context.Context, v *view, fact canary.TargetScale) error {

@@ -99,6 +99,9 @@ func (s *shell) seeGenerated(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
+	if router != nil && !canary.Routed(v.canary) && !v.isOurs(router) {
+		router = nil // a mesh of somebody else's is none of this Canary's business
+	}
 	var weights canary.Weights // of a router that is missing in any case
 	if v.obs.Weights = weightsOf(v.canary, router); v.obs.Weights != nil {
 		weights = *v.obs.Weights
