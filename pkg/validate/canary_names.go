@@ -1,6 +1,8 @@
 package validate
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -27,7 +29,7 @@ func canaryNamesFree(c change[canaryv1beta1.Canary]) []problem {
 	var out []problem
 	taken := func(path *field.Path, kind, name, setting string) {
 		object := c.world.object(kind, c.new.Namespace, name)
-		if object == nil || ownedBy(object, c.new.Name) {
+		if object == nil || ownedBy(object, c.new.Name) || leftBehind(object, c.new) {
 			return
 		}
 		out = append(out, problem{path, Deny, sprintf(
@@ -47,6 +49,14 @@ func canaryNamesFree(c change[canaryv1beta1.Canary]) []problem {
 func ownedBy(object metav1.Object, canary string) bool {
 	owner := metav1.GetControllerOf(object)
 	return owner != nil && owner.Kind == kindCanary && owner.Name == canary
+}
+
+// leftBehind tells whether an object is what a Canary of the same target left when it was deleted: nobody controls it any more,
+// and it goes on serving as long as the target is there. A Canary that comes back takes it over.
+func leftBehind(object metav1.Object, c *canaryv1beta1.Canary) bool {
+	return metav1.GetControllerOf(object) == nil && slices.ContainsFunc(object.GetOwnerReferences(), func(owner metav1.OwnerReference) bool {
+		return owner.Kind == c.Spec.TargetRef.Kind && owner.Name == c.Spec.TargetRef.Name
+	})
 }
 
 // canaryNamesFit is SL021.
