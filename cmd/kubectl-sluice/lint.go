@@ -16,7 +16,6 @@ import (
 	"k8s.io/client-go/metadata"
 
 	"github.com/sluice-mesh/sluice/cmd/kubectl-sluice/manifest"
-	kubemesh "github.com/sluice-mesh/sluice/pkg/kube/mesh"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 	"github.com/sluice-mesh/sluice/pkg/validate"
 )
@@ -28,6 +27,8 @@ type lintOptions struct {
 	complete         bool
 	warningsAsErrors bool
 	output           string
+	// world is what the flags say of the cluster: its policy, and what tells the versions of a target apart.
+	world validate.World
 }
 
 func lintCommand(s *shell) *cobra.Command {
@@ -68,6 +69,8 @@ Exit codes:
 	f.BoolVar(&o.live, "live", false, "check what the cluster holds")
 	f.BoolVar(&o.complete, "complete", false, "what is not in the files does not exist")
 	f.BoolVar(&o.warningsAsErrors, "warnings-as-errors", false, "exit with 1 when there are only warnings, too")
+	o.world.Policy.Register(f)
+	validate.RegisterSelectorLabels(f, &o.world.SelectorLabels)
 	choice(cmd, &o.output, "output", "o", "json, yaml or sarif, instead of text", "json", "yaml", "sarif")
 	return cmd
 }
@@ -94,7 +97,7 @@ func (s *shell) lint(ctx context.Context, o lintOptions) error {
 	if err != nil && !lost {
 		return err
 	}
-	found, broken := judge(in)
+	found, broken := judge(in, o.world)
 	for _, text := range broken {
 		s.line(red, "error", text)
 	}
@@ -218,10 +221,9 @@ func listKind(ctx context.Context, client dynamic.Interface, names metadata.Inte
 }
 
 // judge applies the rulebook. What cannot be decoded is told, and the rest is judged without it.
-func judge(in linted) (found []finding, broken []string) {
+func judge(in linted, world validate.World) (found []finding, broken []string) {
 	index := validate.NewIndex(in.known...)
 	sources := map[mesh.ObjectRef]string{}
-	var ofMesh []*unstructured.Unstructured
 	for _, l := range in.objects {
 		object, err := decodeRelated(l.Object)
 		ref := mesh.ObjectRef{Kind: l.Object.GetKind(), Namespace: l.Object.GetNamespace(), Name: l.Object.GetName()}
@@ -231,12 +233,9 @@ func judge(in linted) (found []finding, broken []string) {
 		}
 		index.Set(ref.Kind, object)
 		sources[ref] = l.Source
-		if kubemesh.InSnapshot(l.Object.GroupVersionKind().GroupKind()) {
-			ofMesh = append(ofMesh, l.Object)
-		}
 	}
-	snapshot, _ := kubemesh.SnapshotOf(ofMesh) // what it cannot read has been told
-	for _, judged := range validate.Survey(index, validate.World{At: validate.Lint, Objects: mesh.ObjectsOf(snapshot)}) {
+	world.At = validate.Lint
+	for _, judged := range validate.Survey(index, world) {
 		for _, f := range judged.Findings {
 			found = append(found, finding{Finding: f, object: judged.Object, source: sources[judged.Object]})
 		}

@@ -57,6 +57,9 @@ type Observation struct {
 	// They keep a rollout from starting; they never hold one that runs.
 	Blockers []string
 
+	// Consistency is what the rulebook says of the Canary and of what it depends on; nil as long as nobody has looked.
+	Consistency *Consistency
+
 	// Metrics holds the measurement of each metric of the analysis: those that the Envoys answer for (FromEnvoy) by name,
 	// over the span that MetricWindow names, and those that were asked for (Plan.Ask) by Question.Key. One of the former
 	// without an entry has no data, one of the latter is asked for.

@@ -9,7 +9,10 @@ import (
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
-// Conditions that we add to Flagger's one, Promoted. Each is there only while it is True.
+// ConditionConsistent says whether the next rollout could start, by the rulebook: False is what would keep it from that.
+const ConditionConsistent canaryv1beta1.CanaryConditionType = "Consistent"
+
+// Conditions that we add to Flagger's one, Promoted. Each of these is there only while it is True.
 const (
 	// ConditionUnsupported lists fields of the spec that are accepted and not honoured.
 	ConditionUnsupported canaryv1beta1.CanaryConditionType = "Unsupported"
@@ -57,6 +60,9 @@ func (p *pass) setConditions() {
 	var stale []string
 	if p.countedStale || p.condition(ConditionProxiesStale) != "" {
 		stale = p.obs.WeightsPending
+	}
+	if c := p.obs.Consistency; c != nil {
+		p.setCondition(ConditionConsistent, c.status(), c.reason(), c.message())
 	}
 	p.toggle(ConditionProxiesStale, stale, ReasonProxiesStale, func(pods []string) string {
 		return fmt.Sprintf("The Envoys of %s did not take the weights.", strings.Join(pods, ", "))

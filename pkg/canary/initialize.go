@@ -103,5 +103,13 @@ func (p *pass) primaryNotReady() string {
 }
 
 func (p *pass) targetMissing() {
-	p.hold(ReasonTargetMissing, "%s %s not found", p.Spec.TargetRef.Kind, p.target())
+	p.hold(ReasonTargetMissing, "%s", p.withRules(fmt.Sprintf("%s %s not found", p.Spec.TargetRef.Kind, p.target())))
+}
+
+// withRules adds to a sentence what the rulebook says of the same, with ids and remedies.
+func (p *pass) withRules(sentence string) string {
+	if len(p.obs.Blockers) == 0 {
+		return sentence
+	}
+	return fmt.Sprintf("%s (%s)", sentence, list(p.obs.Blockers))
 }

@@ -64,7 +64,7 @@ func (p *pass) decide() {
 		return
 	case p.unserved() != "":
 		p.handsOff = true
-		p.hold(ReasonUnsupported, "%s", p.unserved())
+		p.hold(ReasonUnsupported, "%s", p.withRules(p.unserved()))
 		return
 	case p.suspendedWhy() != "":
 		p.answerRequest()

@@ -29,6 +29,12 @@ const (
 // settings reads a Canary the way the engine uses it: defaults and floors applied, nothing written back.
 type settings struct{ *canaryv1beta1.Canary }
 
+// Apex is the name under which callers reach what a Canary releases.
+func Apex(c *canaryv1beta1.Canary) string { return settings{c}.apex() }
+
+// Interval is the time between two checks of a Canary, as it runs: with the default, and not shorter than is possible.
+func Interval(c *canaryv1beta1.Canary) time.Duration { return settings{c}.interval() }
+
 func (s settings) apex() string {
 	if s.Spec.Service.Name != "" {
 		return s.Spec.Service.Name

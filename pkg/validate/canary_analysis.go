@@ -9,14 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
-	"github.com/sluice-mesh/sluice/pkg/canary"
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 const (
-	// shortestInterval is what the engine makes of a shorter one, unless analysis.gate is set.
-	shortestInterval = 10 * time.Second
-	// usualInterval is what it makes of one that it cannot read.
-	usualInterval = time.Minute
 	// usualTimeout is that of a webhook without one.
 	usualTimeout = 10 * time.Second
 	// pollInterval is how often the proxies' counters are read.
@@ -35,18 +31,6 @@ func judged(canary *canaryv1beta1.Canary) *canaryv1beta1.CanaryAnalysis {
 	return canary.Spec.Analysis
 }
 
-// intervalOf is the time between two checks, as the engine takes it.
-func intervalOf(a *canaryv1beta1.CanaryAnalysis) time.Duration {
-	d, err := time.ParseDuration(a.Interval)
-	switch {
-	case err != nil:
-		return usualInterval
-	case a.Gate == nil:
-		return max(d, shortestInterval)
-	}
-	return max(d, pollInterval)
-}
-
 // canaryIntervalServed is SL034.
 func canaryIntervalServed(c change[canaryv1beta1.Canary]) []problem {
 	a := judged(c.new)
@@ -57,11 +41,11 @@ func canaryIntervalServed(c change[canaryv1beta1.Canary]) []problem {
 	path := analysisPath.Child("interval")
 	switch {
 	case err != nil:
-		return one(path, Warn, "interval %q cannot be read, so the checks come every %s; write whole seconds or minutes, such as 30s or 1m", a.Interval, seconds(usualInterval))
-	case a.Gate == nil && d < shortestInterval:
-		return one(path, Warn, "interval %s runs as %s, as it always did; write %[2]s, or set analysis.gate, which allows shorter ones", a.Interval, seconds(shortestInterval))
-	case a.Gate != nil && d < pollInterval:
-		return one(path, Warn, "interval %s runs as %s, which is how often the proxies are read; write %[2]s", a.Interval, seconds(pollInterval))
+		return one(path, Warn, "interval %q cannot be read, so the checks come every %s; write whole seconds or minutes, such as 30s or 1m", a.Interval, seconds(engine.Interval(c.new)))
+	case a.Gate == nil && d < engine.Interval(c.new):
+		return one(path, Warn, "interval %s runs as %s, as it always did; write %[2]s, or set analysis.gate, which allows shorter ones", a.Interval, seconds(engine.Interval(c.new)))
+	case d < engine.Interval(c.new):
+		return one(path, Warn, "interval %s runs as %s, which is how often the proxies are read; write %[2]s", a.Interval, seconds(engine.Interval(c.new)))
 	}
 	return nil
 }
@@ -110,7 +94,7 @@ func canaryRateSane(c change[canaryv1beta1.Canary]) []problem {
 		return nil
 	}
 	path, text := analysisPath.Child("gate", "falseRollbackRate"), a.Gate.FalseRollbackRate
-	switch rate, ok := canary.DeclaredRate(text); {
+	switch rate, ok := engine.DeclaredRate(text); {
 	case a.Gate.Mode != canaryv1beta1.GateModeContinuous:
 		return one(path, Warn, "falseRollbackRate is the continuous judge's, and the mode is Interval, so it does nothing; set mode to Continuous, or remove it")
 	case !ok:
@@ -163,7 +147,7 @@ func canaryHooksAnswer(c change[canaryv1beta1.Canary]) []problem {
 				"%q is no address that can be called, so webhook %s would fail at every call; write a whole one, such as http://flagger-loadtester.test/", hook.URL, hook.Name)})
 			continue
 		}
-		out = append(out, hookTimeout(path.Child("timeout"), a, hook)...)
+		out = append(out, hookTimeout(path.Child("timeout"), engine.Interval(c.new), hook)...)
 		if service := c.world.missingService(c.new.Namespace, address.Hostname()); service != "" {
 			out = append(out, problem{path.Child("url"), Warn, sprintf(
 				"there is no Service %q, so nobody answers webhook %s; apply it, or correct the address %s", service, hook.Name, hook.URL)})
@@ -172,8 +156,8 @@ func canaryHooksAnswer(c change[canaryv1beta1.Canary]) []problem {
 	return out
 }
 
-// hookTimeout judges how long a webhook may take.
-func hookTimeout(path *field.Path, a *canaryv1beta1.CanaryAnalysis, hook canaryv1beta1.CanaryWebhook) []problem {
+// hookTimeout judges how long a webhook may take, given the time between two checks.
+func hookTimeout(path *field.Path, interval time.Duration, hook canaryv1beta1.CanaryWebhook) []problem {
 	timeout, err := time.ParseDuration(hook.Timeout)
 	switch {
 	case hook.Timeout == "":
@@ -182,7 +166,7 @@ func hookTimeout(path *field.Path, a *canaryv1beta1.CanaryAnalysis, hook canaryv
 		return one(path, Warn, "timeout %q of webhook %s counts as %s; write whole seconds or minutes, such as 30s", hook.Timeout, hook.Name, seconds(usualTimeout))
 	}
 	atEveryCheck := hook.Type == "" || hook.Type == canaryv1beta1.RolloutHook || hook.Type == canaryv1beta1.RollbackHook || hook.Type == canaryv1beta1.ConfirmTrafficIncreaseHook
-	if interval := intervalOf(a); atEveryCheck && timeout > interval {
+	if atEveryCheck && timeout > interval {
 		return one(path, Warn, "webhook %s may take %s and is called at every check, which comes every %s; set timeout to %[3]s or less, or a longer interval", hook.Name, seconds(timeout), seconds(interval))
 	}
 	return nil
@@ -193,7 +177,7 @@ func hookTimeout(path *field.Path, a *canaryv1beta1.CanaryAnalysis, hook canaryv
 func (w World) missingService(namespace, host string) string {
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	switch {
-	case !w.knows(kindService), strings.Contains(host, ":"):
+	case strings.Contains(host, ":"):
 		return ""
 	case len(labels) == 1:
 	case len(labels) == 2, len(labels) > 2 && labels[2] == "svc":
@@ -201,7 +185,7 @@ func (w World) missingService(namespace, host string) string {
 	default:
 		return "" // outside the cluster
 	}
-	if w.object(kindService, namespace, labels[0]) != nil || strings.Trim(host, "0123456789.") == "" {
+	if !w.knows(kindService, namespace) || w.object(kindService, namespace, labels[0]) != nil || strings.Trim(host, "0123456789.") == "" {
 		return ""
 	}
 	if len(labels) == 2 && w.object(kindNamespace, "", namespace) == nil {
@@ -231,7 +215,7 @@ func canaryAlertsFire(c change[canaryv1beta1.Canary]) []problem {
 			out = append(out, problem{path.Child("severity"), Warn, sprintf("alert %s has no severity, so it is sent whatever happens, and Flagger would never send it; set severity to info, warn or error", alert.Name)})
 		}
 		ref := inNamespace(alert.ProviderRef, c.new.Namespace)
-		if c.world.knows(kindAlertProvider) && c.world.object(kindAlertProvider, ref.Namespace, ref.Name) == nil {
+		if c.world.knows(kindAlertProvider, ref.Namespace) && c.world.object(kindAlertProvider, ref.Namespace, ref.Name) == nil {
 			out = append(out, problem{path.Child("providerRef"), Warn, sprintf(
 				"there is no AlertProvider %q, so alert %s goes nowhere; apply it, or correct the reference", ref.Namespace+"/"+ref.Name, alert.Name)})
 		}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // bounds are the replicas that an autoscaler allows.
@@ -62,7 +63,7 @@ var autoscalerPath = field.NewPath("spec", "autoscalerRef")
 // canaryScalerThere is SL002.
 func canaryScalerThere(c change[canaryv1beta1.Canary]) []problem {
 	ref := c.new.Spec.AutoscalerRef
-	if ref == nil || !c.world.knows(ref.Kind) || c.world.object(ref.Kind, c.new.Namespace, ref.Name) != nil {
+	if ref == nil || !c.world.knows(ref.Kind, c.new.Namespace) || c.world.object(ref.Kind, c.new.Namespace, ref.Name) != nil {
 		return nil
 	}
 	return one(autoscalerPath.Child("name"), c.world.atStart(), "there is no %s in namespace %s, so the primary would not scale; apply it, or correct the reference", quoted(ref.Kind, ref.Name), c.new.Namespace)
@@ -190,11 +191,11 @@ func canaryShrinksSlowly(c change[canaryv1beta1.Canary]) []problem {
 		return nil
 	}
 	window := time.Duration(*hpa.Spec.Behavior.ScaleDown.StabilizationWindowSeconds) * time.Second
-	if window >= intervalOf(a) {
+	if window >= engine.Interval(c.new) {
 		return nil
 	}
 	return one(autoscalerPath, Warn, "%s takes pods away after %s, before the next check, which comes after %s, so a canary is judged while it shrinks; set its behavior.scaleDown.stabilizationWindowSeconds to %d or more",
-		quoted(kindHPA, hpa.Name), window, seconds(intervalOf(a)), int(intervalOf(a)/time.Second))
+		quoted(kindHPA, hpa.Name), window, seconds(engine.Interval(c.new)), int(engine.Interval(c.new)/time.Second))
 }
 
 // canaryScalerWorks is SL069: looked at when a rollout starts.

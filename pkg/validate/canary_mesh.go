@@ -8,6 +8,7 @@ import (
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -16,7 +17,7 @@ const injectKey = appmeshv1beta2.AnnotationSidecarInjectorWebhook
 
 // canaryInMesh is SL045.
 func canaryInMesh(c change[canaryv1beta1.Canary]) []problem {
-	if !routed(c.new) || !c.world.knows(kindMesh) || c.world.NamespaceLabels == nil {
+	if !routed(c.new) || !c.world.knows(kindMesh, everywhere) || c.world.NamespaceLabels == nil {
 		return nil
 	}
 	path := field.NewPath("metadata", "namespace")
@@ -31,10 +32,10 @@ func canaryInMesh(c change[canaryv1beta1.Canary]) []problem {
 
 // canaryHasCallers is SL050: somebody's proxy must know the virtual service, or the split is passed by.
 func canaryHasCallers(c change[canaryv1beta1.Canary]) []problem {
-	if !routed(c.new) || !c.world.knows(kindVirtualNode) || len(c.new.Spec.Service.Hosts) > 0 {
+	if !routed(c.new) || !c.world.knows(kindVirtualNode, everywhere) || len(c.new.Spec.Service.Hosts) > 0 {
 		return nil
 	}
-	apex := apexOf(c.new)
+	apex := engine.Apex(c.new)
 	if c.world.called(c.new.Namespace, apex) {
 		return nil
 	}

@@ -46,13 +46,13 @@ func (c change[T]) templateThere(i int, ref canaryv1beta1.CrossNamespaceObjectRe
 	path, name := analysisPath.Child("metrics").Index(i).Child("templateRef"), ref.Namespace+"/"+ref.Name
 	template := find[canaryv1beta1.MetricTemplate](c.world, kindMetricTemplate, ref.Namespace, ref.Name)
 	if template == nil {
-		if !c.world.knows(kindMetricTemplate) {
+		if !c.world.knows(kindMetricTemplate, ref.Namespace) {
 			return nil
 		}
 		return one(path, c.world.atStart(), "there is no MetricTemplate %q, so no check could pass; apply it, or correct the reference", name)
 	}
 	secret := template.Spec.Provider.SecretRef
-	if secret == nil || !c.world.knows(kindSecret) || c.world.object(kindSecret, ref.Namespace, secret.Name) != nil {
+	if secret == nil || !c.world.knows(kindSecret, ref.Namespace) || c.world.object(kindSecret, ref.Namespace, secret.Name) != nil {
 		return nil
 	}
 	return one(path, c.world.atStart(), "MetricTemplate %q needs Secret %q for its provider, and there is none; create it in namespace %s", name, secret.Name, ref.Namespace)

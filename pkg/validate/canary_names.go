@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // canaryServicesShared is SL019.
@@ -36,7 +37,7 @@ func canaryNamesFree(c change[canaryv1beta1.Canary]) []problem {
 			"%s exists and is not of this Canary, which would have to overwrite it; delete it, or set %s so that another name follows", quoted(kind, name), setting)})
 	}
 	for _, suffix := range []string{"-primary", "-canary"} {
-		taken(field.NewPath("spec", "service", "name"), kindService, apexOf(c.new)+suffix, "service.name")
+		taken(field.NewPath("spec", "service", "name"), kindService, engine.Apex(c.new)+suffix, "service.name")
 	}
 	ref := c.new.Spec.TargetRef
 	if ref.Kind == kindDeployment || ref.Kind == kindDaemonSet {
@@ -61,7 +62,7 @@ func leftBehind(object metav1.Object, c *canaryv1beta1.Canary) bool {
 
 // canaryNamesFit is SL021.
 func canaryNamesFit(c change[canaryv1beta1.Canary]) []problem {
-	longest := apexOf(c.new) + "-primary"
+	longest := engine.Apex(c.new) + "-primary"
 	if len(longest) > validation.DNS1035LabelMaxLength {
 		path := field.NewPath("spec", "service", "name")
 		if c.new.Spec.Service.Name == "" {
@@ -88,9 +89,9 @@ func canaryTargetKept(c change[canaryv1beta1.Canary]) []problem {
 
 // canaryServiceKept is SL025.
 func canaryServiceKept(c change[canaryv1beta1.Canary]) []problem {
-	if !lives(c.old) || apexOf(c.old) == apexOf(c.new) {
+	if !lives(c.old) || engine.Apex(c.old) == engine.Apex(c.new) {
 		return nil
 	}
 	return one(field.NewPath("spec", "service", "name"), Deny,
-		"callers reach this release as %q, and that Service would be left without anybody who looks after it; keep the name, or make a new Canary called otherwise and delete this one", apexOf(c.old))
+		"callers reach this release as %q, and that Service would be left without anybody who looks after it; keep the name, or make a new Canary called otherwise and delete this one", engine.Apex(c.old))
 }

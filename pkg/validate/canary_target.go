@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
-	"github.com/sluice-mesh/sluice/pkg/canary"
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // targetGroups are the kinds that a Canary can release, and the API group of each.
@@ -62,7 +62,7 @@ func canaryHonoured(c change[canaryv1beta1.Canary]) []problem {
 		return nil // SL071 speaks, and whoever serves it may honour them
 	}
 	var out []problem
-	for _, ignored := range canary.Ignored(c.new) {
+	for _, ignored := range engine.Ignored(c.new) {
 		if ignored.Field == "analysis.match" {
 			continue // SL033 speaks
 		}

@@ -13,6 +13,7 @@ import (
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 )
 
 // What the target of a Canary must be like is told when either of them is written: the Canary names its target, and
@@ -49,31 +50,36 @@ func ofTarget[T any](check suits) func(change[T]) []problem {
 // canaryTargetThere is SL023.
 func canaryTargetThere(c change[canaryv1beta1.Canary]) []problem {
 	ref := c.new.Spec.TargetRef
-	if !c.world.knows(ref.Kind) || c.world.object(ref.Kind, c.new.Namespace, ref.Name) != nil {
+	if !c.world.knows(ref.Kind, c.new.Namespace) || c.world.object(ref.Kind, c.new.Namespace, ref.Name) != nil {
 		return nil
 	}
 	return one(field.NewPath("spec", "targetRef", "name"), c.world.atStart(), "there is no %s in namespace %s; apply it, or correct the reference", quoted(ref.Kind, ref.Name), c.new.Namespace)
 }
 
-// versionLabels are the labels that can tell the two versions of a target apart, the first that it selects by wins.
-var versionLabels = []string{"app", "name", "app.kubernetes.io/name"}
+// versionLabels are the labels that can tell the two versions of a target apart; the first that it selects by wins.
+func (w World) versionLabels() []string {
+	if len(w.SelectorLabels) > 0 {
+		return w.SelectorLabels
+	}
+	return engine.SelectorLabels
+}
 
 // targetSelected is SL026.
 func targetSelected(w World, _ *canaryv1beta1.Canary, target pods, object metav1.Object, at func(*field.Path) *field.Path) []problem {
-	if target.selector == nil || versionLabel(target) != "" {
+	if target.selector == nil || w.versionLabel(target) != "" {
 		return nil
 	}
 	return one(at(field.NewPath("spec", "selector", "matchLabels")), w.atStart(),
-		"%s selects its pods by none of the labels %s, so its two versions could not be told apart; make it anew with one of them, such as app: %s",
-		quoted(target.kind, object.GetName()), strings.Join(versionLabels, ", "), object.GetName())
+		"%s selects its pods by none of the labels %s, so its two versions could not be told apart; make it anew with one of them, such as %s: %s",
+		quoted(target.kind, object.GetName()), strings.Join(w.versionLabels(), ", "), w.versionLabels()[0], object.GetName())
 }
 
 // versionLabel is the label of a target that has another value on its primary; "" when it has none.
-func versionLabel(target pods) string {
+func (w World) versionLabel(target pods) string {
 	if target.selector == nil {
 		return ""
 	}
-	for _, label := range versionLabels {
+	for _, label := range w.versionLabels() {
 		if _, ok := target.selector.MatchLabels[label]; ok {
 			return label
 		}
@@ -82,12 +88,12 @@ func versionLabel(target pods) string {
 }
 
 // primaryLabels are the labels that the primary's pods will have.
-func primaryLabels(target pods) labels.Set {
+func (w World) primaryLabels(target pods) labels.Set {
 	out := labels.Set{}
 	for name, value := range target.template.Labels {
 		out[name] = value
 	}
-	if label := versionLabel(target); label != "" {
+	if label := w.versionLabel(target); label != "" {
 		out[label] = target.selector.MatchLabels[label] + "-primary"
 	}
 	return out
@@ -96,7 +102,7 @@ func primaryLabels(target pods) labels.Set {
 // targetApart is SL027: nobody else's pods are those that the Services of the two versions select. They select by all
 // labels of the target's selector, so workloads that share some of them, as those of one chart do, are apart.
 func targetApart(w World, canary *canaryv1beta1.Canary, target pods, object metav1.Object, at func(*field.Path) *field.Path) []problem {
-	label := versionLabel(target)
+	label := w.versionLabel(target)
 	if label == "" {
 		return nil // SL026 speaks
 	}
@@ -237,13 +243,13 @@ func canaryDeadlineCounts(c change[canaryv1beta1.Canary]) []problem {
 func targetConfigs(w World, canary *canaryv1beta1.Canary, target pods, object metav1.Object, at func(*field.Path) *field.Path) []problem {
 	var out []problem
 	path := at(field.NewPath("spec", "template", "spec"))
-	for _, config := range configsOf(target.template.Spec) {
-		if w.knows(config.Kind) && !config.Optional && w.object(config.Kind, canary.Namespace, config.Name) == nil {
+	for _, config := range target.configsOf() {
+		if w.knows(config.Kind, canary.Namespace) && !config.Optional && w.object(config.Kind, canary.Namespace, config.Name) == nil {
 			out = append(out, problem{path, Warn, sprintf("%s reads %s, and there is none, so its pods would not start; apply it, or correct the reference", quoted(target.kind, object.GetName()), quoted(config.Kind, config.Name))})
 			continue
 		}
 		if n := w.releasesReading(canary, config); n >= manyReleases {
-			out = append(out, problem{path, Warn, sprintf("%d Canaries release workloads that read %s, and a change of it starts all of them at once; give each its own, or annotate it with flagger.app/config-tracking: disabled", n, quoted(config.Kind, config.Name))})
+			out = append(out, problem{path, Warn, sprintf("%d Canaries release workloads that read %s, and a change of it starts all of them at once; give each its own, or annotate it with %s: disabled", n, quoted(config.Kind, config.Name), engine.AnnotationConfigTracking)})
 		}
 	}
 	return out
@@ -253,15 +259,15 @@ func targetConfigs(w World, canary *canaryv1beta1.Canary, target pods, object me
 const manyReleases = 5
 
 // releasesReading counts the Canaries whose targets read a ConfigMap or Secret that is tracked, one that is known to with them.
-func (w World) releasesReading(known *canaryv1beta1.Canary, c config) int {
-	if object := w.object(c.Kind, known.Namespace, c.Name); object != nil && strings.HasPrefix(object.GetAnnotations()["flagger.app/config-tracking"], "disable") {
+func (w World) releasesReading(known *canaryv1beta1.Canary, c engine.ConfigReference) int {
+	if object := w.object(c.Kind, known.Namespace, c.Name); object != nil && !engine.ConfigTracked(object.GetAnnotations(), "") {
 		return 0
 	}
 	releases := map[string]bool{known.Name: true}
 	for _, kind := range []string{kindDeployment, kindDaemonSet} {
 		for _, reader := range w.Cluster.Related(Relation{Kind: kind, by: reads, to: key(c.Kind, known.Namespace, c.Name)}) {
-			for _, canary := range w.canariesOf(workload{known.Namespace, "apps", kind, reader.GetName()}) {
-				releases[canary.Name] = true
+			for _, reading := range w.canariesOf(workload{known.Namespace, "apps", kind, reader.GetName()}) {
+				releases[reading.Name] = true
 			}
 		}
 	}

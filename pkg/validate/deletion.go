@@ -27,7 +27,7 @@ func Deletion(kind string, object metav1.Object, world World) []Finding {
 			out = append(out, p.finding(rule.id))
 		}
 	}
-	return world.policed(object, out)
+	return world.Policy.apply(object, out)
 }
 
 var deletionPath = field.NewPath("metadata", "deletionTimestamp")

@@ -29,10 +29,10 @@ func evaluate[T any](rules []bound[T], c change[T]) []Finding {
 	if c.old != nil {
 		findings = ratchet(findings, run(rules, change[T]{new: c.old, world: c.world}))
 	}
-	return c.world.policed(any(c.new).(metav1.Object), findings)
+	return findings
 }
 
-// run applies every rule that speaks at this place.
+// run applies every rule that speaks at this place, with the severities of the cluster.
 func run[T any](rules []bound[T], c change[T]) []Finding {
 	var findings []Finding
 	c.built = sync.OnceValue(func() []mesh.Problem { return build(c.new, c.world) })
@@ -44,7 +44,7 @@ func run[T any](rules []bound[T], c change[T]) []Finding {
 			findings = append(findings, problem.finding(rule.id))
 		}
 	}
-	return uncovered(findings)
+	return c.world.Policy.apply(any(c.new).(metav1.Object), uncovered(findings))
 }
 
 // ratchet turns refusals that were there before into warnings: first those that are the same word for word, then those

@@ -23,6 +23,9 @@ type Kind struct {
 	Unknown func(old, raw []byte) []string
 }
 
+// ofCluster are the kinds whose objects are in no namespace.
+var ofCluster = []string{kindMesh, kindNamespace}
+
 // Kinds lists the kinds of the rulebook.
 func Kinds() []Kind { return append([]Kind(nil), kinds...) }
 

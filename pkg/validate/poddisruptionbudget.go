@@ -44,7 +44,7 @@ func canaryBudgets(c change[canaryv1beta1.Canary]) []problem {
 	if !known {
 		return nil
 	}
-	ends := slices.Concat(pairs(c.new.Namespace, target.template.Labels), pairs(c.new.Namespace, primaryLabels(target)))
+	ends := slices.Concat(pairs(c.new.Namespace, target.template.Labels), pairs(c.new.Namespace, c.world.primaryLabels(target)))
 	var out []problem
 	for _, budget := range sharing[policyv1.PodDisruptionBudget](c.world, kindPDB, selecting, ends) {
 		out = append(out, budgetOf(c.world, budget, c.new, path, path)...)
@@ -70,11 +70,11 @@ func budgetOf(w World, budget *policyv1.PodDisruptionBudget, canary *canaryv1bet
 	if !known || err != nil {
 		return nil
 	}
-	primary := primaryLabels(target)
+	primary := w.primaryLabels(target)
 	ofTarget, ofPrimary := selector.Matches(labels.Set(target.template.Labels)), selector.Matches(primary)
 	switch {
 	case ofTarget && !ofPrimary:
-		label := versionLabel(target)
+		label := w.versionLabel(target)
 		return one(selectorPath, Warn, "%s protects the pods of %s, which has none between releases, and not those of its primary, which serve users; select %s: %s",
 			quoted(kindPDB, budget.Name), quoted(ref.Kind, ref.Name), label, primary[label])
 	case ofPrimary && budget.Spec.MaxUnavailable != nil && isNone(*budget.Spec.MaxUnavailable):

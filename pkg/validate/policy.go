@@ -33,15 +33,19 @@ func exemptions(object metav1.Object) map[string]string {
 	return out
 }
 
-// policed applies the policy of the cluster and the exemptions of an object.
-func (w World) policed(object metav1.Object, findings []Finding) []Finding {
-	exempt := exemptions(object)
+// apply gives findings on an object, if there is one, the severities of the policy, and leaves out what the object is
+// exempted from.
+func (p Policy) apply(object metav1.Object, findings []Finding) []Finding {
+	var exempt map[string]string
+	if object != nil {
+		exempt = exemptions(object)
+	}
 	var out []Finding
 	for _, f := range findings {
-		if severity, ok := w.Policy.Severities[f.Rule]; ok {
+		if severity, ok := p.Severities[f.Rule]; ok {
 			f.Severity = severity
 		}
-		if w.Policy.WarnOnly && f.Severity == Deny {
+		if p.WarnOnly && f.Severity == Deny {
 			f.Severity = Warn
 		}
 		if _, ok := exempt[f.Rule]; ok || f.Severity == Off {

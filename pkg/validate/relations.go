@@ -11,6 +11,7 @@ import (
 
 	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -18,26 +19,33 @@ import (
 type bond string
 
 const (
-	releases  bond = "releases"   // a Canary its target
-	scales    bond = "scales"     // an autoscaler its workload
-	scaledBy  bond = "scaledBy"   // a Canary the autoscaler that it names
-	reaches   bond = "reaches"    // a Canary the Services that it makes
-	measures  bond = "measures"   // a Canary a MetricTemplate
-	alerts    bond = "alerts"     // a Canary an AlertProvider
-	calls     bond = "calls"      // an object of the mesh the virtual services that it makes known to proxies
-	labelled  bond = "labelled"   // a workload each label of its pods
-	leadsTo   bond = "leadsTo"    // a VirtualService or VirtualRouter the virtual nodes that it names
-	selecting bond = "selects"    // a VirtualNode or a PodDisruptionBudget each label that it selects pods by
-	inside    bond = "inside"     // anything its namespace
-	reads     bond = "reads"      // a workload the ConfigMaps and Secrets of its pods
-	credited  bond = "credential" // a MetricTemplate or AlertProvider its Secret
+	releases  bond = "releases" // a Canary its target
+	scales    bond = "scales"   // an autoscaler its workload
+	scaledBy  bond = "scaledBy" // a Canary the autoscaler that it names
+	reaches   bond = "reaches"  // a Canary the Services that it makes
+	measures  bond = "measures" // a Canary a MetricTemplate
+	alerts    bond = "alerts"   // a Canary an AlertProvider
+	calls     bond = "calls"    // an object of the mesh the virtual services that it makes known to proxies
+	labelled  bond = "labelled" // a workload each label of its pods
+	leadsTo   bond = "leadsTo"  // a VirtualService or VirtualRouter the virtual nodes that it names
+	selecting bond = "selects"  // a VirtualNode or a PodDisruptionBudget each label that it selects pods by
+	inside    bond = "inside"   // anything its namespace
+	reads     bond = "reads"    // a workload the ConfigMaps and Secrets of its pods
+	spelled   bond = "spelled"  // an object of the mesh the name that ARNs have for it
+	among     bond = "among"    // a VirtualGateway all of the cluster, since routes of any namespace may belong to it
+	itself    bond = "itself"   // anything its own name; kept by a Ledger, not by an Index
 )
 
 // relations lists what an object is bound to. What an index finds by a relation is what this says of the objects in it.
 func relations(kind string, object metav1.Object) []Relation {
 	to := func(by bond, end string) Relation { return Relation{Kind: kind, by: by, to: end} }
 	out := []Relation{to(inside, object.GetNamespace())}
+	if name := mesh.NameOf(object); name != "" {
+		out = append(out, to(spelled, name))
+	}
 	switch o := object.(type) {
+	case *appmeshv1beta2.VirtualGateway:
+		out = append(out, to(among, ""))
 	case *canaryv1beta1.Canary:
 		out = append(out, to(releases, targetOf(o).key()))
 		for _, name := range servicesOf(o) {
@@ -62,7 +70,7 @@ func relations(kind string, object metav1.Object) []Relation {
 	case *VerticalPodAutoscaler:
 		out = append(out, to(scales, scaledByVPA(o).key()))
 	case *appsv1.Deployment, *appsv1.DaemonSet:
-		for _, ref := range configsOf(podsOf(o).template.Spec) {
+		for _, ref := range podsOf(o).configsOf() {
 			out = append(out, to(reads, key(ref.Kind, object.GetNamespace(), ref.Name)))
 		}
 		for _, label := range pairs(object.GetNamespace(), podsOf(o).template.Labels) {
@@ -104,17 +112,9 @@ func pairs(namespace string, labels map[string]string) []string {
 	return out
 }
 
-// apexOf is the name under which callers reach what a Canary releases.
-func apexOf(canary *canaryv1beta1.Canary) string {
-	if name := canary.Spec.Service.Name; name != "" {
-		return name
-	}
-	return canary.Spec.TargetRef.Name
-}
-
 // servicesOf are the names of the Services and of the objects of the mesh that a Canary makes.
-func servicesOf(canary *canaryv1beta1.Canary) []string {
-	apex := apexOf(canary)
+func servicesOf(c *canaryv1beta1.Canary) []string {
+	apex := engine.Apex(c)
 	return []string{apex, apex + "-primary", apex + "-canary"}
 }
 
@@ -204,5 +204,18 @@ func (w World) object(kind, namespace, name string) metav1.Object {
 	return w.Cluster.Object(mesh.ObjectRef{Kind: kind, Namespace: namespace, Name: name})
 }
 
-// knows tells whether what is not found of a kind does not exist.
-func (w World) knows(kind string) bool { return w.Cluster != nil && w.Cluster.Knows(kind) }
+// everywhere stands for all namespaces, and for the one of what is in none.
+const everywhere = ""
+
+// knows tells whether what is not found of a kind in a namespace does not exist.
+func (w World) knows(kind, namespace string) bool {
+	if of, ok := w.Cluster.(limited); ok && !of.holds(kind, namespace) {
+		return false
+	}
+	return w.Cluster != nil && w.Cluster.Knows(kind)
+}
+
+// limited is a Cluster that may hold some namespaces only, besides what is in none.
+type limited interface {
+	holds(kind, namespace string) bool
+}

@@ -197,11 +197,11 @@ var rulebook = []Rule{
 // Rules returns a copy of the rulebook, for documentation and command lines.
 func Rules() []Rule { return append([]Rule(nil), rulebook...) }
 
-// places maps a rule's id to where it speaks.
-var places = func() map[string]Place {
-	m := map[string]Place{}
+// byID finds a rule of the table.
+var byID = func() map[string]Rule {
+	m := map[string]Rule{}
 	for _, rule := range rulebook {
-		m[rule.ID] = rule.Speaks
+		m[rule.ID] = rule
 	}
 	return m
 }()
@@ -211,5 +211,5 @@ func speaks(id string, at Place) bool {
 	if at == 0 {
 		at = Admission
 	}
-	return places[id]&at != 0
+	return byID[id].Speaks&at != 0
 }

@@ -33,8 +33,8 @@ func TestRules(t *testing.T) {
 		rule := filepath.Base(filepath.Dir(path))
 		t.Run(rule+"/"+strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
 			f := read(t, path)
-			if f.kind.Name == "Mesh" || len(f.snapshot.Meshes) > 0 {
-				f.world.Objects = mesh.ObjectsOf(f.snapshot) // the other cases are too bare for the control plane
+			if f.kind.Name == "Mesh" || len(f.world.Meshes) > 0 {
+				f.world = f.world.around(f.world.Cluster) // the other cases are too bare for the control plane
 			}
 			findings := judge(t, f)
 			spoke := slices.ContainsFunc(findings, func(f Finding) bool { return f.Rule == rule })
@@ -147,7 +147,6 @@ func ids[T any](rules []bound[T]) []string {
 // fixture is a case, decoded.
 type fixture struct {
 	world    World
-	snapshot mesh.Snapshot
 	kind     Kind
 	old, new metav1.Object
 	raw      []byte // new, as it came
@@ -157,7 +156,7 @@ type fixture struct {
 // read decodes a case. Comments at its head may say more about it: "place: start" is what is asked when a rollout
 // starts, "place: lint" by the command line; "world: complete" that what is not in the case does not exist. In a case
 // whose name has "delete" in it the last document is deleted.
-func read(t *testing.T, path string) fixture {
+func read(t testing.TB, path string) fixture {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -199,7 +198,6 @@ func read(t *testing.T, path string) fixture {
 		Slim(slim)
 		index.Set(kind.Name, slim)
 		f.world.add(object)
-		f.snapshot.Add(object)
 	}
 	return f
 }
@@ -228,7 +226,7 @@ func judge(t *testing.T, f fixture) []Finding {
 }
 
 // decodeStrict reads a document as a person means it: a field that does not exist is a mistake of the case.
-func decodeStrict(t *testing.T, doc []byte) (Kind, metav1.Object, []byte) {
+func decodeStrict(t testing.TB, doc []byte) (Kind, metav1.Object, []byte) {
 	t.Helper()
 	var head metav1.TypeMeta
 	if err := yaml.Unmarshal(doc, &head); err != nil {

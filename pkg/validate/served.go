@@ -167,10 +167,17 @@ func uncovered(findings []Finding) []Finding {
 	return out
 }
 
-func covered(f Finding, by []Finding) bool {
-	switch f.Rule {
+// ofControlPlane tells whether a rule repeats what the control plane says.
+func ofControlPlane(rule string) bool {
+	switch rule {
 	case ruleServed, ruleLimits, ruleHonoured, rulePresent:
-	default:
+		return true
+	}
+	return false
+}
+
+func covered(f Finding, by []Finding) bool {
+	if !ofControlPlane(f.Rule) {
 		return false
 	}
 	for _, other := range by {

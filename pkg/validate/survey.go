@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	appmeshv1beta2 "github.com/sluice-mesh/sluice/pkg/api/appmesh/v1beta2"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -20,24 +19,30 @@ type Judged struct {
 // Survey checks every object of an index as if it were new, with all the others around it: what files or a cluster hold
 // when they are looked through. Objects without findings are left out; the others come by kind, namespace and name.
 func Survey(index *Index, world World) []Judged {
-	world.Cluster = index
-	world.Meshes = related[appmeshv1beta2.Mesh](world, kindMesh, inside, "")
+	world = world.around(index)
 	var out []Judged
 	for _, ref := range index.refs() {
 		kind, ok := named(ref.Kind)
 		if !ok || kind.Check == nil {
 			continue
 		}
-		if findings := kind.Check(nil, index.Object(ref), world.of(ref.Namespace)); len(findings) > 0 {
+		if findings := kind.Check(nil, index.Object(ref), world.in(ref.Namespace)); len(findings) > 0 {
 			out = append(out, Judged{ref, findings})
 		}
 	}
 	return out
 }
 
-// of gives the world as an object of a namespace sees it.
-func (w World) of(namespace string) World {
-	if ns := find[corev1.Namespace](w, kindNamespace, "", namespace); ns != nil {
+// around completes a world with what a Cluster holds.
+func (w World) around(cluster Cluster) World {
+	w.Cluster, w.Objects = cluster, clusterObjects{World{Cluster: cluster}}
+	w.Meshes = w.Objects.Meshes()
+	return w
+}
+
+// in gives the world as an object of a namespace sees it.
+func (w World) in(namespace string) World {
+	if ns := find[corev1.Namespace](w, kindNamespace, everywhere, namespace); ns != nil {
 		w.NamespaceLabels = ns.Labels
 		if w.NamespaceLabels == nil {
 			w.NamespaceLabels = map[string]string{}

@@ -1,13 +1,12 @@
 package validate
 
 import (
-	"cmp"
-	"slices"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
+	engine "github.com/sluice-mesh/sluice/pkg/canary"
 	"github.com/sluice-mesh/sluice/pkg/mesh"
 )
 
@@ -67,67 +66,11 @@ func (w World) labelled(namespace string, labels map[string]string) []workload {
 	return out
 }
 
-// config names a ConfigMap or Secret that pods read.
-type config struct {
-	Kind, Name string
-	// Optional pods start without it.
-	Optional bool
-}
-
-// configsOf lists the ConfigMaps and Secrets that pods read, each once, by kind and name.
-func configsOf(spec corev1.PodSpec) []config {
-	found := map[config]bool{}
-	add := func(kind, name string, optional *bool) {
-		if name != "" {
-			found[config{kind, name, optional != nil && *optional}] = true
-		}
+// configsOf lists the ConfigMaps and Secrets that pods read, as the engine sees them.
+func (p pods) configsOf() []engine.ConfigReference {
+	template, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&p.template)
+	if err != nil {
+		return nil // not of what was decoded
 	}
-	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
-		for _, from := range c.EnvFrom {
-			if ref := from.ConfigMapRef; ref != nil {
-				add(kindConfigMap, ref.Name, ref.Optional)
-			}
-			if ref := from.SecretRef; ref != nil {
-				add(kindSecret, ref.Name, ref.Optional)
-			}
-		}
-		for _, env := range c.Env {
-			if env.ValueFrom == nil {
-				continue
-			}
-			if ref := env.ValueFrom.ConfigMapKeyRef; ref != nil {
-				add(kindConfigMap, ref.Name, ref.Optional)
-			}
-			if ref := env.ValueFrom.SecretKeyRef; ref != nil {
-				add(kindSecret, ref.Name, ref.Optional)
-			}
-		}
-	}
-	for _, volume := range spec.Volumes {
-		if source := volume.ConfigMap; source != nil {
-			add(kindConfigMap, source.Name, source.Optional)
-		}
-		if source := volume.Secret; source != nil {
-			add(kindSecret, source.SecretName, source.Optional)
-		}
-		if volume.Projected != nil {
-			for _, source := range volume.Projected.Sources {
-				if ref := source.ConfigMap; ref != nil {
-					add(kindConfigMap, ref.Name, ref.Optional)
-				}
-				if ref := source.Secret; ref != nil {
-					add(kindSecret, ref.Name, ref.Optional)
-				}
-			}
-		}
-	}
-	out := make([]config, 0, len(found))
-	for c := range found {
-		if c.Optional && found[config{c.Kind, c.Name, false}] {
-			continue // somebody needs it
-		}
-		out = append(out, c)
-	}
-	slices.SortFunc(out, func(a, b config) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
-	return out
+	return engine.ConfigReferences(template)
 }

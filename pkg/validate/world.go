@@ -17,6 +17,9 @@ type World struct {
 	At Place
 	// Policy is what the owners of the cluster say of the rulebook.
 	Policy Policy
+	// SelectorLabels are the labels that can tell the two versions of a target apart, as the canary process was told; none
+	// stands for canary.SelectorLabels.
+	SelectorLabels []string
 	// Cluster finds what the object is related to; nil if nobody can tell, and then nothing is said about it.
 	Cluster Cluster
 	// NamespaceLabels are the labels of the object's namespace.
