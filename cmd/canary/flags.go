@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
-	"github.com/sluice-mesh/sluice/pkg/canary"
+	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
 // config is what the flags and the environment say.
@@ -40,6 +40,7 @@ type config struct {
 	trackConfigs         bool
 	alerts               alertFlags
 	maxRollouts          int
+	policy               validate.Policy
 	log                  *slog.Logger
 	// libraryLog is for the libraries, which say a lot at the level info. Our own lines there are the story of the releases.
 	libraryLog *slog.Logger
@@ -94,8 +95,8 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 		"make the ConfigMaps and Secrets that a target's pods read part of its revisions, and give its primary copies of them")
 	flags.IntVar(&cfg.maxRollouts, "max-rollouts", 0,
 		"how many rollouts may run at the same time, 0 for any number; others wait for their turn before they start, and nothing else ever waits")
-	selectorLabels := flags.String("selector-labels", strings.Join(canary.SelectorLabels, ","),
-		"labels that can tell the pods of the target from those of the primary, separated by commas; of those that the target selects by, the first is used")
+	validate.RegisterSelectorLabels(flags, &cfg.selectorLabels)
+	cfg.policy.Register(flags)
 	labelPrefixes := flags.String("include-label-prefix", "", "prefixes of the target's labels that a new primary gets too, separated by commas; all labels if empty or *")
 	cfg.alerts.register(flags)
 	level := flags.String("log-level", "info", "least severe level that is logged: debug, info, warn or error; what libraries say at info is logged with debug")
@@ -123,7 +124,7 @@ func parseFlags(args []string, help io.Writer) (config, error) {
 		cfg.libraryLog = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	cfg.namespaces = list(*namespaces)
-	cfg.selectorLabels, cfg.labelPrefixes = list(*selectorLabels), list(*labelPrefixes)
+	cfg.labelPrefixes = list(*labelPrefixes)
 	return cfg, nil
 }
 

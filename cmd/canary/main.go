@@ -97,7 +97,7 @@ func run(ctx context.Context, cfg config) error {
 		Alerts: outside, GlobalAlert: cfg.alerts.destination(), ClusterName: cfg.alerts.clusterName, EventWebhook: cfg.alerts.eventWebhook,
 		Metrics: metrics{metric.NewClient(kube)}, MetricsServer: cfg.metricsServer, NoCrossNamespaceRefs: cfg.noCrossNamespaceRefs,
 		Workers: cfg.workers, PollInterval: cfg.pollInterval, Version: Version,
-		Namespaces: cfg.namespaces, TrackConfigs: cfg.trackConfigs, MaxRollouts: cfg.maxRollouts, SelectorLabels: cfg.selectorLabels, LabelPrefixes: cfg.labelPrefixes,
+		Namespaces: cfg.namespaces, TrackConfigs: cfg.trackConfigs, MaxRollouts: cfg.maxRollouts, SelectorLabels: cfg.selectorLabels, LabelPrefixes: cfg.labelPrefixes, Policy: cfg.policy,
 	}
 	if proxies != nil {
 		options.Proxies, options.Callers = proxies, proxies

@@ -130,7 +130,7 @@ func (r *releases) add(b *testing.B, from, to int) {
 		namespace, name := r.of(i)
 		if i%perNamespace == 0 {
 			r.create(b, "", schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, map[string]any{
-				"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace, "labels": map[string]any{"mesh": r.prefix}},
+				"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace, "labels": map[string]any{"mesh": r.prefix, "appmesh.k8s.aws/sidecarInjectorWebhook": "enabled"}},
 			})
 		}
 		r.create(b, namespace, deployments, map[string]any{

@@ -40,7 +40,7 @@ func (s *shell) judgeTemplate(u *unstructured.Unstructured) ([]validate.Finding,
 	if err != nil {
 		return nil, nil, err
 	}
-	return validate.MetricTemplate(nil, t, validate.World{At: validate.Audit}), t.Status.Conditions, nil
+	return validate.MetricTemplate(nil, t, validate.World{At: validate.Audit, Policy: s.policy}), t.Status.Conditions, nil
 }
 
 func (s *shell) judgeAlertProvider(u *unstructured.Unstructured) ([]validate.Finding, []canaryv1beta1.CanaryCondition, error) {
@@ -48,7 +48,7 @@ func (s *shell) judgeAlertProvider(u *unstructured.Unstructured) ([]validate.Fin
 	if err != nil {
 		return nil, nil, err
 	}
-	return validate.AlertProvider(nil, p, validate.World{At: validate.Audit}), p.Status.Conditions, nil
+	return validate.AlertProvider(nil, p, validate.World{At: validate.Audit, Policy: s.policy}), p.Status.Conditions, nil
 }
 
 // keepConditions lets one more controller write the conditions of what Canaries refer to.

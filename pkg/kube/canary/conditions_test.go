@@ -61,7 +61,7 @@ func TestARolloutStartsOnceItsTemplateIsThere(t *testing.T) {
 	w.until("it is initialised", w.phase(canaryv1beta1.CanaryPhaseInitialized))
 	w.setImage("podinfo:3.1.1")
 	w.until("it is said what is missing", func() bool {
-		return w.told("Rollout of podinfo."+w.namespace+" not started: Metric template errors."+w.namespace+" error: MetricTemplate errors."+w.namespace+" not found") > 0
+		return w.told("Rollout of podinfo."+w.namespace+" not started: spec.analysis.metrics[2].templateRef: SL038: there is no MetricTemplate \""+w.namespace+"/errors\"") > 0
 	})
 	w.secret("login", map[string]string{"token": "hush"})
 	w.apply(metricTemplates, strings.ReplaceAll(errorsTemplate, "ADDRESS", prom.URL))

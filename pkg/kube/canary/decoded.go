@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -12,8 +11,8 @@ import (
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 )
 
-// decodedObjects keeps the typed form of objects that the rulebook looks at again and again: each version is decoded
-// once. Every start of a rollout looks at all the Canaries of a namespace, of which there may be a thousand.
+// decodedObjects keeps the typed form of objects that are looked at again and again: each version is decoded once. Who
+// waits for a turn looks at all Canaries, of which there may be a thousand.
 // What it returns is shared: do not change it.
 type decodedObjects[T any] struct {
 	mu   sync.Mutex
@@ -53,12 +52,11 @@ func (d *decodedObjects[T]) gone(key types.NamespacedName) {
 	delete(d.kept, key)
 }
 
-// decoded holds what the rulebook looks at.
+// decoded holds the objects of our own API.
 type decoded struct {
 	canaries       decodedObjects[canaryv1beta1.Canary]
 	alertProviders decodedObjects[canaryv1beta1.AlertProvider]
 	templates      decodedObjects[canaryv1beta1.MetricTemplate]
-	scalers        decodedObjects[autoscalingv2.HorizontalPodAutoscaler]
 }
 
 func (d *decoded) gone(o object) {
@@ -69,7 +67,5 @@ func (d *decoded) gone(o object) {
 		d.alertProviders.gone(o.NamespacedName)
 	case kindMetricTemplate:
 		d.templates.gone(o.NamespacedName)
-	case kindHPA:
-		d.scalers.gone(o.NamespacedName)
 	}
 }

@@ -48,12 +48,7 @@ func (v *view) in(kind schema.GroupVersionKind, name string) object {
 // workload names an object of the target's kind.
 func (v *view) workload(name string) object { return v.in(v.kind.GroupVersionKind(), name) }
 
-func (v *view) apex() string {
-	if name := v.canary.Spec.Service.Name; name != "" {
-		return name
-	}
-	return v.canary.Spec.TargetRef.Name
-}
+func (v *view) apex() string { return canary.Apex(v.canary) }
 
 func (v *view) targetName() string  { return v.canary.Spec.TargetRef.Name }
 func (v *view) primaryName() string { return v.targetName() + "-primary" }

@@ -114,7 +114,7 @@ func (s *shell) unaskable(ctx context.Context, c *canaryv1beta1.Canary) []string
 	}
 	var sentences []string
 	for _, m := range c.Spec.Analysis.Metrics {
-		if m.TemplateRef == nil && m.Query == "" {
+		if m.TemplateRef == nil && m.Query == "" || s.missingByRule(ctx, c, m) {
 			continue
 		}
 		switch _, unasked := s.metricQuery(ctx, c, m); {
@@ -125,6 +125,16 @@ func (s *shell) unaskable(ctx context.Context, c *canaryv1beta1.Canary) []string
 		}
 	}
 	return sentences
+}
+
+// missingByRule tells whether a metric has no template, and the rulebook says so (SL038).
+func (s *shell) missingByRule(ctx context.Context, c *canaryv1beta1.Canary, m canaryv1beta1.CanaryMetric) bool {
+	if m.TemplateRef == nil {
+		return false
+	}
+	name := referenced(c, *m.TemplateRef)
+	u, err := s.store.get(ctx, object{kindMetricTemplate, name})
+	return u == nil && err == nil && s.rulebook.Knows(kindMetricTemplate.Kind, name.Namespace)
 }
 
 // template reads a MetricTemplate from the cache.

@@ -30,7 +30,9 @@ import (
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/canary"
+	"github.com/sluice-mesh/sluice/pkg/kube/audit"
 	"github.com/sluice-mesh/sluice/pkg/notify/alert"
+	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
 // Options are what the shell needs besides Kubernetes.
@@ -71,6 +73,8 @@ type Options struct {
 	MaxRollouts int
 	// Namespaces are those that are looked after; none means all. CacheOptions must have the same.
 	Namespaces []string
+	// Policy is what the owners of the cluster say about the rulebook.
+	Policy validate.Policy
 	// SelectorLabels are the labels that can tell the target's pods from the primary's; none means canary.SelectorLabels.
 	SelectorLabels []string
 	// LabelPrefixes are the prefixes of a target's labels that its primary gets too; none means all labels.
@@ -156,6 +160,7 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		alerts: o.Alerts, globalAlert: o.GlobalAlert, clusterName: o.ClusterName, eventWebhook: o.EventWebhook,
 		metricsServer: o.MetricsServer, noCrossNamespaceRefs: o.NoCrossNamespaceRefs,
 		turns:          newTurns(o.MaxRollouts),
+		policy:         o.Policy,
 		selectorLabels: o.SelectorLabels, labelPrefixes: o.LabelPrefixes,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
@@ -165,6 +170,12 @@ func Add(ctx context.Context, mgr manager.Manager, o Options) error {
 		s.configs = newConfigs(mgr.GetAPIReader())
 	}
 	s.gauges.info.WithLabelValues(o.Version, "appmesh:v1beta2").Set(1)
+	if s.rulebook, err = audit.Add(mgr, audit.Options{
+		Log: o.Log, World: validate.World{Policy: o.Policy, SelectorLabels: o.SelectorLabels}, Namespaces: o.Namespaces, Configs: o.TrackConfigs, Changed: s.wake,
+		Clock: o.Clock, Registry: o.Registry, Name: o.Name + "-audit",
+	}); err != nil {
+		return err
+	}
 	ctl, err := controller.New(o.Name, mgr, controller.Options{
 		Reconciler:              s,
 		MaxConcurrentReconciles: o.Workers,

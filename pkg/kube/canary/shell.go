@@ -15,7 +15,9 @@ import (
 
 	canaryv1beta1 "github.com/sluice-mesh/sluice/pkg/api/canary/v1beta1"
 	"github.com/sluice-mesh/sluice/pkg/canary"
+	"github.com/sluice-mesh/sluice/pkg/kube/audit"
 	"github.com/sluice-mesh/sluice/pkg/notify/alert"
+	"github.com/sluice-mesh/sluice/pkg/validate"
 )
 
 // shell looks after all Canaries, one pass at a time per Canary.
@@ -44,11 +46,15 @@ type shell struct {
 	// noCrossNamespaceRefs refuses references from a Canary into another namespace.
 	noCrossNamespaceRefs bool
 
+	policy         validate.Policy
 	selectorLabels []string
 	labelPrefixes  []string
 
 	// configs is nil when ConfigMaps and Secrets are not tracked.
 	configs *configs
+
+	// rulebook knows what the rules say of each Canary.
+	rulebook *audit.Audit
 
 	turns *turns
 	// optional are the kinds that the cluster may not have.

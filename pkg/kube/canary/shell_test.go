@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -62,7 +63,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	config := realkube.Start(t)
-	w := &world{t: t, config: config, namespace: realkube.Namespace(t, config, nil), hooks: noHooks{}, log: &lockedBuffer{}}
+	w := &world{t: t, config: config, namespace: realkube.Namespace(t, config, inMesh), hooks: noHooks{}, log: &lockedBuffer{}}
 	var err error
 	if w.kube, err = kubernetes.NewForConfig(config); err != nil {
 		t.Fatal(err)
@@ -78,9 +79,27 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	grant(t, w.kube)
+	w.makeMesh()
 	startControllers(t, w.kube, w.namespace)
 	w.recordWeights()
 	return w
+}
+
+// inMesh are the labels of a namespace whose pods get proxies in the mesh of the tests.
+var inMesh = map[string]string{"mesh": "appmesh", "appmesh.k8s.aws/sidecarInjectorWebhook": "enabled"}
+
+// makeMesh makes the mesh of the tests, once per API server.
+func (w *world) makeMesh() {
+	w.t.Helper()
+	var u unstructured.Unstructured
+	if err := yaml.Unmarshal([]byte(`{apiVersion: appmesh.k8s.aws/v1beta2, kind: Mesh, metadata: {name: appmesh},
+  spec: {namespaceSelector: {matchLabels: {mesh: appmesh}}}}`), &u.Object); err != nil {
+		w.t.Fatal(err)
+	}
+	_, err := w.dynamic.Resource(meshes).Create(context.Background(), &u, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		w.t.Fatal(err)
+	}
 }
 
 // start runs a shell until the function that it returns is called.
@@ -345,6 +364,7 @@ var (
 	canaries            = canaryv1beta1.GroupVersion.WithResource("canaries")
 	virtualNodes        = schema.GroupVersionResource{Group: "appmesh.k8s.aws", Version: "v1beta2", Resource: "virtualnodes"}
 	virtualRouters      = schema.GroupVersionResource{Group: "appmesh.k8s.aws", Version: "v1beta2", Resource: "virtualrouters"}
+	meshes              = schema.GroupVersionResource{Group: "appmesh.k8s.aws", Version: "v1beta2", Resource: "meshes"}
 	virtualServices     = schema.GroupVersionResource{Group: "appmesh.k8s.aws", Version: "v1beta2", Resource: "virtualservices"}
 	deployments         = appsv1.SchemeGroupVersion.WithResource("deployments")
 	daemonSets          = appsv1.SchemeGroupVersion.WithResource("daemonsets")

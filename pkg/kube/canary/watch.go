@@ -2,6 +2,7 @@ package canary
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,8 +48,11 @@ func (s *shell) watch(mgr manager.Manager, ctl controller.Controller) error {
 	// Revisions are read but never waited for: the one event that could matter is the deletion of one in use.
 	sources = append(sources, source.Kind[client.Object](mgr.GetCache(), empty(kindControllerRevision), s.onEvent(s.ownerOf)))
 	s.optional = newOptionalKinds(mgr.GetRESTMapper(), func(kind schema.GroupVersionKind) error {
-		return ctl.Watch(source.Kind[client.Object](mgr.GetCache(), empty(kind), s.onEvent(s.usersOf)))
+		return errors.Join(
+			ctl.Watch(source.Kind[client.Object](mgr.GetCache(), empty(kind), s.onEvent(s.usersOf))),
+			s.rulebook.Appeared(kind))
 	})
+	sources = append(sources, s.rulebook.Filled())
 	for _, src := range sources {
 		if err := ctl.Watch(src); err != nil {
 			return fmt.Errorf("watch: %w", err)
