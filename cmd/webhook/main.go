@@ -89,7 +89,7 @@ func build(s settings.Settings, cluster *rest.Config) (*certs.Keeper, *admission
 	}
 	log := ctrl.Log
 	answers, err := admission.New(admission.Options{
-		Client: cluster, SystemNamespace: s.Namespace, Inject: s.Inject, Log: log.WithName("admission"), Metrics: metrics.Registry,
+		Client: cluster, SystemNamespace: s.Namespace, Inject: s.Inject, Policy: s.Policy, SelectorLabels: s.SelectorLabels, Log: log.WithName("admission"), Metrics: metrics.Registry,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare admission: %w", err)

@@ -20,7 +20,7 @@ func TestRemoval(t *testing.T) {
 		"a mesh without": {"empty", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := lines(Removal(mesh.ObjectRef{Kind: mesh.KindMesh, Name: c.mesh}, s)); got != c.want {
+			if got := lines(Removal(mesh.ObjectRef{Kind: mesh.KindMesh, Name: c.mesh}, s, Policy{})); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

@@ -42,6 +42,17 @@ metadata:
     sluice.dev/exempt: "SL004: one pod is enough here; SL040: judged by hand"
 ` + "```" + `
 
+Where it speaks:
+
+- **apply**: the webhook, at each change of an object of the kinds in the table.
+- **lint**: ` + "`kubectl sluice lint`" + `, on files and on clusters.
+- **audit**: in the background, for each Canary and what its release depends on. The condition ` + "`Consistent`" + ` of the Canary has the
+  ids and the first sentences, and the metric ` + "`sluice_canary_findings`" + ` counts them. False means that the next rollout would not start.
+- **start of a rollout**: an error keeps it from starting, and event and status say so. A reference that leads nowhere is a warning before,
+  since it may still come, and an error there.
+
+The owners of a cluster change severities, or switch to warnings only, by flags: [more](../admission.md#what-the-rulebook-may-refuse).
+
 | rule | worst | kinds | where it speaks | why |
 | --- | --- | --- | --- | --- |
 `

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
 	"github.com/sluice-mesh/sluice/pkg/inject"
 	"github.com/sluice-mesh/sluice/pkg/kube/certs"
+	"github.com/sluice-mesh/sluice/pkg/validate"
 	"github.com/sluice-mesh/sluice/pkg/xds"
 )
 
@@ -53,6 +54,9 @@ type Settings struct {
 	Level         slog.Level
 	// Inject is what pods get.
 	Inject inject.Config
+	// Policy is what the owners of the cluster say about the rulebook, SelectorLabels what tells the versions of a target apart.
+	Policy         validate.Policy
+	SelectorLabels []string
 
 	// What becomes part of Inject.
 	ipv6      bool
@@ -85,6 +89,8 @@ func Parse(args []string, env func(string) string, out io.Writer) (Settings, err
 	flags.DurationVar(&s.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on serving after SIGTERM, while the endpoints drain")
 	flags.TextVar(&s.Level, "log-level", slog.LevelInfo, "debug, info or error; debug has a line per pod")
 	mesh := flags.String("mesh-address", "", "host:port where proxies find mesh; the Service sluice-mesh of the namespace if empty")
+	s.Policy.Register(flags)
+	validate.RegisterSelectorLabels(flags, &s.SelectorLabels)
 	s.proxyFlags(flags)
 	s.clusterFlags(flags, env)
 	flags.Usage = func() {} // a mistake gets one sentence, not all of this

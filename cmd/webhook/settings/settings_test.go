@@ -74,6 +74,8 @@ func TestMistakesInFlagsGetASentence(t *testing.T) {
 		"--cpu-request=much":            "check the injection settings: cpuRequest: Invalid value",
 		"--ignored-ports=22,0":          "check the injection settings: egressIgnoredPorts[1]: Invalid value",
 		"--shutdown-delay=-1s":          "--shutdown-delay=-1s is negative",
+		"--rule=SL999=Off":              `there is no rule "SL999"; the ids are those of docs/rules, such as SL004`,
+		"--rule=SL004=Loud":             `"Loud" is no severity of SL004; write SL004=Deny, SL004=Warn or SL004=Off`,
 		"--enable-jaeger-tracing --enable-xray-tracing": "Envoy only supports a single tracer instance. Please choose between Jaeger, Datadog or X-Ray.",
 		"--statsd-address=datadog":                      "telemetry.STATSD_ADDRESS: Invalid value",
 		"--tracing-sampling-rate=5":                     "--tracing-sampling-rate=5 is not from 0 to 1",

@@ -42,6 +42,9 @@ type Options struct {
 	SystemNamespace string
 	// Inject is what pods get.
 	Inject inject.Config
+	// Policy is what the owners of the cluster say about the rulebook, SelectorLabels what the canary process was told.
+	Policy         validate.Policy
+	SelectorLabels []string
 	// Log gets one line per refusal, and with more verbosity one per pod.
 	Log logr.Logger
 	// Metrics gets the counters; nil means none.
@@ -63,6 +66,7 @@ func New(options Options) (*Admission, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the caches: %w", err)
 	}
+	caches.policy, caches.selectorLabels = options.Policy, options.SelectorLabels
 	selectors, err := newSelectors(caches, options.Log)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the index: %w", err)

@@ -25,6 +25,10 @@ type caches struct {
 	gateways *typed[appmeshv1beta2.VirtualGateway]
 	routes   *typed[appmeshv1beta2.GatewayRoute]
 
+	// policy and selectorLabels are those of Options.
+	policy         validate.Policy
+	selectorLabels []string
+
 	metadata   metadata.Interface
 	namespaces *collection
 

@@ -28,6 +28,7 @@ import (
 	"github.com/sluice-mesh/sluice/pkg/inject"
 	"github.com/sluice-mesh/sluice/pkg/kube/admission"
 	"github.com/sluice-mesh/sluice/pkg/kube/certs"
+	"github.com/sluice-mesh/sluice/pkg/validate"
 	"github.com/sluice-mesh/sluice/test/realkube"
 )
 
@@ -46,6 +47,7 @@ type cluster struct {
 	metrics *prometheus.Registry
 	stop    func()         // ends the webhook process, and waits for it
 	cni     inject.CNIMode // the default's if empty
+	policy  validate.Policy
 }
 
 var (
@@ -118,7 +120,7 @@ func (c *cluster) serve(t *testing.T) {
 		proxy.CNI = c.cni
 	}
 	c.metrics = prometheus.NewRegistry()
-	answers, err := admission.New(admission.Options{Client: account, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Log: logr.Discard(), Metrics: c.metrics})
+	answers, err := admission.New(admission.Options{Client: account, SystemNamespace: sluice.SystemNamespace, Inject: proxy, Policy: c.policy, Log: logr.Discard(), Metrics: c.metrics})
 	must(t, err)
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: c.port, TLSOpts: []func(*tls.Config){func(o *tls.Config) {
 		o.GetCertificate, o.MinVersion = c.keeper.GetCertificate, tls.VersionTLS13

@@ -40,7 +40,7 @@ func (r *removals) Handle(ctx context.Context, request ctrladmission.Request) ct
 
 // findings asks the caches, and the API server before it refuses: members are often deleted a moment before.
 func (r *removals) findings(ctx context.Context, object mesh.ObjectRef) []validate.Finding {
-	findings := validate.Removal(object, r.caches.members())
+	findings := validate.Removal(object, r.caches.members(), r.caches.policy)
 	if len(findings) == 0 {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (r *removals) findings(ctx context.Context, object mesh.ObjectRef) []valida
 		r.log.Error(err, "the cache's word stands", "namespace", object.Namespace)
 		return findings
 	}
-	return validate.Removal(object, live)
+	return validate.Removal(object, live, r.caches.policy)
 }
 
 // members lists what can belong to a mesh, and the namespaces that it may go with.

@@ -140,6 +140,7 @@ func leaving(raw []byte) bool {
 func (c *caches) world(namespace string) validate.World {
 	labels, _ := c.namespaceLabels(namespace)
 	return validate.World{
+		Policy: c.policy, SelectorLabels: c.selectorLabels,
 		Objects: cachedObjects{c}, Cluster: c.relatives, NamespaceLabels: labels,
 		Meshes: c.meshes.all(), VirtualGateways: c.gateways.all(),
 	}
