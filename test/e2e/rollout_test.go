@@ -43,7 +43,10 @@ func promote(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *wa
 	defer cancel()
 	began := time.Now()
 	must(t, cluster.Release(ctx, walkthrough.Good))
-	end, err := w.Until(ctx, began, "the end of the rollout", walkthrough.InPhase("Succeeded", "Failed"))
+	// Until it starts the phase is that of the release before: what the rulebook wants mended may hold it.
+	started, err := w.Until(ctx, began, "the start of the rollout", walkthrough.InPhase("Progressing"))
+	must(t, err)
+	end, err := w.Until(ctx, started.At, "the end of the rollout", walkthrough.InPhase("Succeeded", "Failed"))
 	must(t, err)
 	if end.Phase != "Succeeded" {
 		t.Fatalf("the good release ended as %s: %s", end.Phase, end.Why)
@@ -150,7 +153,7 @@ func rollBack(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *w
 	defer cancel()
 	began := time.Now()
 	must(t, cluster.Release(ctx, walkthrough.Bad))
-	_, err := w.Until(ctx, began, "the first steps", func(s walkthrough.State) bool { return s.Phase == "Progressing" && s.Weight >= 10 })
+	started, err := w.Until(ctx, began, "the first steps", func(s walkthrough.State) bool { return s.Phase == "Progressing" && s.Weight >= 10 })
 	must(t, err)
 	must(t, kubectl(ctx, "-n", "sluice-system", "scale", "deploy/sluice-webhook", "--replicas=0"))
 	must(t, kubectl(ctx, "-n", "sluice-system", "delete", "pods", "-l", "app.kubernetes.io/name=sluice-webhook", "--force", "--grace-period=0"))
@@ -162,7 +165,7 @@ func rollBack(t *testing.T, ctx context.Context, w *walkthrough.Watcher, load *w
 	defer stop()
 	hurt := time.Now()
 	cluster.Hurt(hurting, 3*time.Minute)
-	end, err := w.Until(ctx, began, "the rollback", walkthrough.InPhase("Failed", "Succeeded"))
+	end, err := w.Until(ctx, started.At, "the rollback", walkthrough.InPhase("Failed", "Succeeded"))
 	must(t, err)
 	if end.Phase != "Failed" || end.Weight != 0 {
 		t.Fatalf("the bad release ended as %s with weight %d", end.Phase, end.Weight)

@@ -145,10 +145,11 @@ func good(ctx context.Context, n *narrator, c *walkthrough.Cluster, w *walkthrou
 	if err := c.Release(ctx, walkthrough.Good); err != nil {
 		return err
 	}
-	if _, err := w.Until(ctx, began, "the analysis to begin", walkthrough.InPhase("Progressing")); err != nil {
+	started, err := w.Until(ctx, began, "the analysis to begin", walkthrough.InPhase("Progressing"))
+	if err != nil {
 		return err
 	}
-	end, err := w.Until(ctx, began, "the promotion", walkthrough.InPhase("Succeeded", "Failed"))
+	end, err := w.Until(ctx, started.At, "the promotion", walkthrough.InPhase("Succeeded", "Failed"))
 	if err != nil {
 		return err
 	}
@@ -170,14 +171,15 @@ func bad(ctx context.Context, n *narrator, c *walkthrough.Cluster, w *walkthroug
 	if err := c.Release(ctx, walkthrough.Bad); err != nil {
 		return err
 	}
-	if _, err := w.Until(ctx, began, "the first step", func(s walkthrough.State) bool { return s.Phase == "Progressing" && s.Weight > 0 }); err != nil {
+	started, err := w.Until(ctx, began, "the first step", func(s walkthrough.State) bool { return s.Phase == "Progressing" && s.Weight > 0 })
+	if err != nil {
 		return err
 	}
 	n.say("Now hey sends /status/500 and /delay/1 to podinfo-canary.demo:9898, from inside the load tester.")
 	hurt, stop := context.WithCancel(ctx)
 	defer stop()
 	c.Hurt(hurt, 4*time.Minute)
-	end, err := w.Until(ctx, began, "the rollback", walkthrough.InPhase("Failed", "Succeeded"))
+	end, err := w.Until(ctx, started.At, "the rollback", walkthrough.InPhase("Failed", "Succeeded"))
 	if err != nil {
 		return err
 	}
