@@ -66,11 +66,7 @@ func askCommand(s *shell, ask canaryv1beta1.CanaryRequest, cmd *cobra.Command) *
 }
 
 func (s *shell) ask(ctx context.Context, ask canaryv1beta1.CanaryRequest, name string, timeout time.Duration) error {
-	d, err := s.drive(name, timeout)
-	if err != nil {
-		return err
-	}
-	c, err := d.get(ctx)
+	d, c, err := s.drive(ctx, name, timeout)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -162,15 +161,7 @@ func (s *shell) workloads(ctx context.Context, files, args []string) (*input, []
 // printInjections writes a line per workload, or all as data.
 func (s *shell) printInjections(answers []injection, output string) error {
 	if output != "" {
-		text, err := json.Marshal(answers)
-		if err != nil {
-			return err
-		}
-		if text, err = printed(text, output); err != nil {
-			return err
-		}
-		_, err = s.Out.Write(text)
-		return err
+		return s.printData(answers, output)
 	}
 	colours := map[string]string{outcomeInjected: green, outcomeSkipped: yellow, outcomeRefused: red}
 	for _, a := range answers {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -91,15 +90,7 @@ var severityColours = map[diagnosis.Severity]string{
 
 func (s *shell) printDiagnosis(findings []diagnosis.Finding, output string) error {
 	if output != "" {
-		text, err := json.Marshal(findings)
-		if err != nil {
-			return err
-		}
-		if text, err = printed(text, output); err != nil {
-			return err
-		}
-		_, err = s.Out.Write(text)
-		return err
+		return s.printData(findings, output)
 	}
 	var text strings.Builder
 	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)

@@ -39,17 +39,20 @@ type driver struct {
 	timeout time.Duration
 }
 
-func (s *shell) drive(name string, timeout time.Duration) (*driver, error) {
+// drive gives the driver of a Canary, and the Canary as it is now.
+func (s *shell) drive(ctx context.Context, name string, timeout time.Duration) (*driver, *canaryv1beta1.Canary, error) {
 	config, err := s.restConfig()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the cluster: %w", err)
+		return nil, nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	namespace := s.namespace()
-	return &driver{config, client.Resource(canaryResource).Namespace(namespace), name, namespace + "/" + name, timeout}, nil
+	d := &driver{config, client.Resource(canaryResource).Namespace(namespace), name, namespace + "/" + name, timeout}
+	c, err := d.get(ctx)
+	return d, c, err
 }
 
 func (d *driver) get(ctx context.Context) (*canaryv1beta1.Canary, error) {

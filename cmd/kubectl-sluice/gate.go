@@ -75,11 +75,7 @@ Exit codes:
 }
 
 func (s *shell) moveGate(ctx context.Context, name string, open bool, o gateOptions) error {
-	d, err := s.drive(name, answerTimeout)
-	if err != nil {
-		return err
-	}
-	c, err := d.get(ctx)
+	d, c, err := s.drive(ctx, name, answerTimeout)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -52,15 +51,7 @@ func (s *shell) printFindings(found []finding, output string) error {
 	case "sarif":
 		return s.printFindingsSARIF(found)
 	}
-	text, err := json.Marshal(map[string]any{"findings": findingsJSON(found)})
-	if err != nil {
-		return err
-	}
-	if text, err = printed(text, output); err != nil {
-		return err
-	}
-	_, err = s.Out.Write(text)
-	return err
+	return s.printData(map[string]any{"findings": findingsJSON(found)}, output)
 }
 
 func (s *shell) printFindingsText(found []finding) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -28,4 +29,17 @@ func printed(text []byte, format string) ([]byte, error) {
 		return yaml.JSONToYAML(text)
 	}
 	return nil, unknownOutput(format, "yaml", "json")
+}
+
+// printData writes what a command found as data, for scripts.
+func (s *shell) printData(data any, format string) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	if text, err = printed(text, format); err != nil {
+		return err
+	}
+	_, err = s.Out.Write(text)
+	return err
 }

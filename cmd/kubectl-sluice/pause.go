@@ -32,11 +32,7 @@ A release that is paused does not roll back by itself, whatever its metrics are.
 }
 
 func (s *shell) pause(ctx context.Context, name string, timeout time.Duration) error {
-	d, err := s.drive(name, timeout)
-	if err != nil {
-		return err
-	}
-	c, err := d.get(ctx)
+	d, c, err := s.drive(ctx, name, timeout)
 	if err != nil {
 		return err
 	}
@@ -80,11 +76,7 @@ Exit codes:
 }
 
 func (s *shell) resume(ctx context.Context, name string, timeout time.Duration) error {
-	d, err := s.drive(name, timeout)
-	if err != nil {
-		return err
-	}
-	c, err := d.get(ctx)
+	d, c, err := s.drive(ctx, name, timeout)
 	if err != nil {
 		return err
 	}

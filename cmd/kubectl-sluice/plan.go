@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -150,13 +149,5 @@ func (s *shell) planOne(c *canaryv1beta1.Canary, o planOptions, around *validate
 	if o.output == "" {
 		return preview.End.Phase == wanted, s.printPlan(c, preview, o)
 	}
-	text, err := json.Marshal(planned(c, preview))
-	if err != nil {
-		return false, err
-	}
-	if text, err = printed(text, o.output); err != nil {
-		return false, err
-	}
-	_, err = s.Out.Write(text)
-	return preview.End.Phase == wanted, err
+	return preview.End.Phase == wanted, s.printData(planned(c, preview), o.output)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -34,15 +33,7 @@ func (s *shell) printStatus(views []release.View, single bool, o statusOptions) 
 		} else if views == nil {
 			what = []release.View{}
 		}
-		text, err := json.Marshal(what)
-		if err != nil {
-			return err
-		}
-		if text, err = printed(text, o.output); err != nil {
-			return err
-		}
-		_, err = s.Out.Write(text)
-		return err
+		return s.printData(what, o.output)
 	}
 	if len(views) == 0 {
 		s.warn("there is no Canary here; look elsewhere with -n or -A")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,15 +28,7 @@ func (s *shell) printProxies(states []envoy.ProxyState, o proxyStatusOptions) er
 		if states == nil {
 			states = []envoy.ProxyState{}
 		}
-		text, err := json.Marshal(states)
-		if err != nil {
-			return err
-		}
-		if text, err = printed(text, o.output); err != nil {
-			return err
-		}
-		_, err = s.Out.Write(text)
-		return err
+		return s.printData(states, o.output)
 	case "name":
 		for _, p := range states {
 			if _, err := fmt.Fprintln(s.Out, "pod/"+p.Pod); err != nil {
