@@ -208,31 +208,12 @@ func (c *controllers) runService(ctx context.Context, s *corev1.Service) error {
 	if err != nil {
 		return err
 	}
-	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: s.Name, Labels: map[string]string{discoveryv1.LabelServiceName: s.Name}},
-		AddressType: discoveryv1.AddressTypeIPv4,
+	var endpoints []discoveryv1.Endpoint
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		endpoints = append(endpoints, realkube.Endpoint(pod, !strings.Contains(pod.Spec.Containers[0].Image, broken)))
 	}
-	for _, pod := range pods.Items {
-		ready := !strings.Contains(pod.Spec.Containers[0].Image, broken)
-		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
-			Addresses: []string{"192.0.2.1"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
-			TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
-		})
-	}
-	slices := c.kube.DiscoveryV1().EndpointSlices(c.namespace)
-	old, err := slices.Get(ctx, s.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		_, err = slices.Create(ctx, slice, metav1.CreateOptions{})
-		return err
-	case err != nil:
-		return err
-	case fmt.Sprint(old.Endpoints) == fmt.Sprint(slice.Endpoints):
-		return nil
-	}
-	old.Endpoints = slice.Endpoints
-	_, err = slices.Update(ctx, old, metav1.UpdateOptions{})
-	return err
+	return realkube.Serve(ctx, c.kube, s, endpoints)
 }
 
 // traffic stands where Envoys would be: every pod gets ten requests per second of the test's clock.

@@ -26,6 +26,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-mesh/sluice/pkg/api/sluice"
+	"github.com/sluice-mesh/sluice/test/realkube"
 )
 
 // Hands work until they are stopped.
@@ -211,29 +212,9 @@ func (h *Hands) runPod(ctx context.Context, d *appsv1.Deployment, name string) (
 }
 
 func (h *Hands) runService(ctx context.Context, s *corev1.Service, running []*corev1.Pod) error {
-	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: s.Name, Labels: map[string]string{discoveryv1.LabelServiceName: s.Name}},
-		AddressType: discoveryv1.AddressTypeIPv4,
-	}
+	var endpoints []discoveryv1.Endpoint
 	for _, pod := range running {
-		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
-			Addresses:  []string{"192.0.2.1"}, // a loopback address, as the pod has, is refused here
-			Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},
-			TargetRef:  &corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
-		})
+		endpoints = append(endpoints, realkube.Endpoint(pod, true))
 	}
-	slices := h.kube.DiscoveryV1().EndpointSlices(s.Namespace)
-	old, err := slices.Get(ctx, s.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		_, err = slices.Create(ctx, slice, metav1.CreateOptions{})
-		return err
-	case err != nil:
-		return err
-	case fmt.Sprint(old.Endpoints) == fmt.Sprint(slice.Endpoints):
-		return nil
-	}
-	old.Endpoints = slice.Endpoints
-	_, err = slices.Update(ctx, old, metav1.UpdateOptions{})
-	return err
+	return realkube.Serve(ctx, h.kube, s, endpoints)
 }
